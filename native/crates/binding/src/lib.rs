@@ -1,0 +1,1 @@
+//! The Node addon: converts and forwards. The only crate with napi.

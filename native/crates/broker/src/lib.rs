@@ -1,0 +1,1 @@
+//! The data plane: reactors, connections, routing, Produce, Fetch, ListOffsets, upcalls.

@@ -1,0 +1,1 @@
+//! The only crate with syscalls: disk, network, clock, entropy, buffer pool.

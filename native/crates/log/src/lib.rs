@@ -1,0 +1,1 @@
+//! The segment log over a Disk: append, read, roll, indexes, recovery, checkpoints.

@@ -1,0 +1,1 @@
+//! Kafka record batches as bytes: header, CRC, validation, stamping, records, compression. Pure.

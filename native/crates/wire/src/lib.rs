@@ -1,0 +1,1 @@
+//! Kafka frames, headers, primitives and zero-copy codecs of the hot APIs. Pure.
