@@ -1,0 +1,153 @@
+// Owns the search for the addon and the shape of its surface. Never used outside this folder.
+// Invariant: the addon is loaded once a process, first by the main thread (its state is process-global).
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { isMainThread } from 'node:worker_threads'
+import { NativeError } from './native-error.ts'
+import type { PartitionTableDelta, PublishResult, TopicNativeConfig } from './partition-table.ts'
+
+export interface BrokerOptions {
+  readonly nodeId: number
+  readonly networkThreads: number
+  readonly socketRequestMaxBytes: number
+  readonly logDirs: readonly string[]
+  readonly clusterId: string
+  readonly maxConnections: number
+  readonly [setting: string]: unknown
+}
+
+export interface BoundListener {
+  readonly name: string
+  readonly host: string
+  readonly port: number
+}
+
+export interface OpenedLogDirs {
+  readonly directoryIds: readonly string[]
+  readonly cleanShutdown: boolean
+  readonly clusterId: string
+}
+
+export interface ApiVersionRange {
+  readonly apiKey: number
+  readonly min: number
+  readonly max: number
+}
+
+export interface PartitionOffsets {
+  readonly logStartOffset: number
+  readonly highWatermark: number
+  readonly logEndOffset: number
+  readonly lastStableOffset: number
+}
+
+/** The class `NativeBroker` as the binding exports it. */
+export interface RawBroker {
+  open(): OpenedLogDirs
+  bind(listeners: readonly BoundListener[]): BoundListener[]
+  listen(): void
+  setApiVersions(ranges: readonly ApiVersionRange[]): void
+  publish(delta: PartitionTableDelta): PublishResult
+  takeEvents(maxBytes: number): Buffer | null
+  respond(tokenHigh: number, tokenLow: number, payload: Buffer, throttleMs: number): void
+  respondNone(tokenHigh: number, tokenLow: number): void
+  closeConnection(tokenHigh: number, tokenLow: number): void
+  append(topicId: Buffer, partition: number, batch: Buffer, sync: boolean): number
+  readLog(topicId: Buffer, partition: number, offset: number, maxBytes: number): Buffer
+  partitionOffsets(topicId: Buffer, partition: number): PartitionOffsets
+  deleteRecords(topicId: Buffer, partition: number, offset: number): { lowWatermark: number; errorCode: number }
+  offsetForLeaderEpoch(topicId: Buffer, partition: number, epoch: number): { epoch: number; endOffset: number }
+  metrics(): Record<string, number>
+  drain(timeoutMs: number): void
+  close(): void
+}
+
+/** The class `NativeLog` as the binding exports it. */
+export interface RawLog {
+  readonly startOffset: number
+  readonly endOffset: number
+  append(batch: Buffer, leaderEpoch: number, sync: boolean): number
+  appendSync(batch: Buffer, leaderEpoch: number): number
+  takeCompletions(): Buffer | null
+  read(offset: number, maxBytes: number): Buffer
+  deleteBefore(offset: number): void
+  truncate(offset: number): void
+  close(): void
+}
+
+export interface Addon {
+  crc32c(bytes: Buffer): number
+  compress(codec: number, level: number, bytes: Buffer): Buffer
+  decompress(codec: number, bytes: Buffer, maxBytes: number): Buffer
+  nothing(): void
+  addNumbers(a: number, b: number): number
+  sumBytes(bytes: Buffer): number
+  echoBatch(bytes: Buffer): Buffer
+  readonly NativeBroker: new (options: BrokerOptions, onWake: () => void) => RawBroker
+  readonly NativeLog: new (
+    dir: string,
+    config: TopicNativeConfig & { readonly topicId?: Buffer },
+    onWake: () => void,
+  ) => RawLog
+}
+
+/** The C libraries an addon for this platform can have been built against; part of its file name. */
+function triples(): readonly string[] {
+  const base = `${process.platform}-${process.arch}`
+  switch (process.platform) {
+    case 'linux':
+      return [`${base}-gnu`, `${base}-musl`]
+    case 'win32':
+      return [`${base}-msvc`]
+    default:
+      return [base]
+  }
+}
+
+let loaded: Addon | undefined
+
+/** The addon, loaded on first use: the one built in this tree, else the prebuilt package of this platform. */
+export function addon(): Addon {
+  loaded ??= load()
+  return loaded
+}
+
+function load(): Addon {
+  if (!isMainThread) {
+    // A native callback into a worker that ends crashes Node 20 (node issue 55706).
+    throw new NativeError('WORKER_THREAD', 'the native core is loaded by the main thread, not by a worker thread')
+  }
+  const requireAddon = createRequire(import.meta.url)
+  const refusals: unknown[] = []
+  for (const triple of triples()) {
+    const built = fileURLToPath(new URL(`../../native/millrace.${triple}.node`, import.meta.url))
+    if (!existsSync(built)) continue
+    try {
+      return requireAddon(built) as Addon
+    } catch (cause) {
+      refusals.push(cause)
+    }
+  }
+  for (const triple of triples()) {
+    try {
+      return requireAddon(`@millrace/${triple}`) as Addon
+    } catch (cause) {
+      if ((cause as { code?: unknown }).code !== 'MODULE_NOT_FOUND') refusals.push(cause)
+    }
+  }
+  throw missingAddon(refusals)
+}
+
+function missingAddon(refusals: readonly unknown[]): NativeError {
+  const [first] = refusals
+  if (first instanceof Error) {
+    return new NativeError('ADDON_UNLOADABLE', `the native core does not load here: ${first.message}`, { cause: first })
+  }
+  const names = triples().join(' or ')
+  return new NativeError(
+    'ADDON_MISSING',
+    `the native core for ${names} is not here: in a source checkout run \`npm run build:native\`; ` +
+      `in an installation, reinstall millrace with optional dependencies allowed`,
+  )
+}

@@ -1,0 +1,21 @@
+/** Native: the typed handles over the Rust core.
+ *  Owns      the addon (sole loader), the event stream, the promises of appends under way.
+ *  May touch protocol (error table, BatchCodec type).
+ *  Never     decides anything, and never lets a raw addon object out.
+ *  Start at  broker-handle.ts, then event-stream.ts. */
+export type { ApiVersionRange, BoundListener, BrokerOptions, OpenedLogDirs } from './addon.ts'
+export type { Appended } from './appends.ts'
+export { BrokerHandle, type BrokerEvents, type Offsets } from './broker-handle.ts'
+export { codec, crossings, nativeBatchCodec } from './codec.ts'
+export { decodeEvents, type LogDirFailedEvent, type NativeEvent, type RequestEvent } from './event-stream.ts'
+export { LogHandle, type LogHandleOptions } from './log-handle.ts'
+export { NativeError } from './native-error.ts'
+export type {
+  PartitionTableBroker,
+  PartitionTableDelta,
+  PartitionTablePartition,
+  PartitionTableTopic,
+  PublishFailure,
+  PublishResult,
+  TopicNativeConfig,
+} from './partition-table.ts'

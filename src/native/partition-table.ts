@@ -1,0 +1,63 @@
+// Owns the shape of what the control plane pushes down: topics, leaders and the topic settings the log obeys.
+// Never holds logic; `#metadata` makes these values from an image.
+
+/** Settings of one topic that the log and the produce path obey. Times in ms, sizes in bytes; "no limit" is MAX_SAFE_INTEGER. */
+export interface TopicNativeConfig {
+  readonly segmentBytes: number
+  readonly segmentMs: number
+  readonly segmentJitterMs: number
+  readonly segmentIndexBytes: number
+  readonly indexIntervalBytes: number
+  readonly maxMessageBytes: number
+  readonly messageTimestampType: 'CreateTime' | 'LogAppendTime'
+  readonly messageTimestampBeforeMaxMs: number
+  readonly messageTimestampAfterMaxMs: number
+  readonly compacted: boolean
+  readonly minInsyncReplicas: number
+  readonly flushMessages: number
+  readonly flushMs: number
+  readonly fileDeleteDelayMs: number
+}
+
+export interface PartitionTablePartition {
+  readonly partition: number
+  readonly leaderId: number
+  readonly leaderEpoch: number
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+}
+
+export interface PartitionTableTopic {
+  readonly name: string
+  /** 16 bytes. */
+  readonly topicId: Buffer
+  readonly internal: boolean
+  readonly config: TopicNativeConfig
+  readonly partitions: readonly PartitionTablePartition[]
+}
+
+export interface PartitionTableBroker {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+  readonly rack?: string
+  readonly listener: string
+}
+
+export interface PartitionTableDelta {
+  readonly topics: readonly PartitionTableTopic[]
+  /** 16 bytes each. */
+  readonly deletedTopicIds: readonly Buffer[]
+  readonly brokers?: readonly PartitionTableBroker[]
+}
+
+export interface PublishFailure {
+  readonly topicId: Buffer
+  readonly partition: number
+  readonly errorCode: number
+  readonly message: string
+}
+
+export interface PublishResult {
+  readonly failures: readonly PublishFailure[]
+}
