@@ -14,7 +14,15 @@ export function platformTriple() {
 export const addonPath = () => `native/millrace.${platformTriple()}.node`
 
 export async function buildNative() {
-  await show('cargo', ['build', '--release', '--locked', '--manifest-path', 'native/Cargo.toml', '-p', 'millrace-binding'])
+  await show('cargo', [
+    'build',
+    '--release',
+    '--locked',
+    '--manifest-path',
+    'native/Cargo.toml',
+    '-p',
+    'millrace-binding',
+  ])
   const library = process.platform === 'darwin' ? 'libmillrace_binding.dylib' : 'libmillrace_binding.so'
   const target = join(root, addonPath())
   // Written beside and renamed: a running process may have the old file mapped.

@@ -6,7 +6,9 @@ import { main, root } from './steps.mjs'
 
 await main(async () => {
   await setup()
-  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'start', ...process.argv.slice(2)], { stdio: 'inherit' })
+  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'start', ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  })
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
   process.exitCode = await new Promise(done => child.on('close', (code, signal) => done(code ?? (signal ? 1 : 0))))
 })

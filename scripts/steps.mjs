@@ -12,7 +12,9 @@ export function show(command, args, { env, cwd = root } = {}) {
   return new Promise((done, fail) => {
     const child = spawn(command, args, { cwd, stdio: 'inherit', env: { ...process.env, ...env } })
     child.on('error', fail)
-    child.on('close', (code, signal) => (code === 0 ? done() : fail(new StepFailed(`${command} ${args.join(' ')}`, signal ?? code))))
+    child.on('close', (code, signal) =>
+      code === 0 ? done() : fail(new StepFailed(`${command} ${args.join(' ')}`, signal ?? code)),
+    )
   })
 }
 
@@ -51,7 +53,8 @@ export function fingerprint(paths, { skip = new Set(['target', 'node_modules', '
 export async function whenChanged(name, { inputs, outputs, title, work }) {
   const stamp = join(root, '.cache', 'stamps', name)
   const now = fingerprint(inputs)
-  const fresh = existsSync(stamp) && readFileSync(stamp, 'utf8') === now && outputs.every(path => existsSync(join(root, path)))
+  const fresh =
+    existsSync(stamp) && readFileSync(stamp, 'utf8') === now && outputs.every(path => existsSync(join(root, path)))
   if (fresh) return false
   await step(title, work)
   mkdirSync(dirname(stamp), { recursive: true })

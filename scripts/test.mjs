@@ -7,13 +7,25 @@ import { setup } from './setup.mjs'
 import { main, root, step } from './steps.mjs'
 
 const clientGroups = [
-  { name: 'kcat and librdkafka', file: 'test/clients/kcat.test.ts', prepare: async () => (await import('../test/clients/toolbox/kcat.mjs')).kcatPath() },
+  {
+    name: 'kcat and librdkafka',
+    file: 'test/clients/kcat.test.ts',
+    prepare: async () => (await import('../test/clients/toolbox/kcat.mjs')).kcatPath(),
+  },
   { name: 'Apache Kafka tools', file: 'test/clients/kafka-tools.test.ts', prepare: prepareKafka },
   { name: 'codec cross-check with Java', file: 'test/protocol/java-oracle', prepare: prepareKafka },
   { name: 'KafkaJS', file: 'test/clients/kafkajs.test.ts', prepare: async () => {} },
   { name: '@platformatic/kafka', file: 'test/clients/platformatic.test.ts', prepare: async () => {} },
-  { name: 'franz-go', file: 'test/clients/franz-go.test.ts', prepare: async () => (await import('../test/clients/toolbox/franz-go.mjs')).franzGoPath() },
-  { name: 'kill -9 under foreign producers', file: 'test/clients/kill-nine.test.ts', prepare: async () => (await import('../test/clients/toolbox/franz-go.mjs')).franzGoPath() },
+  {
+    name: 'franz-go',
+    file: 'test/clients/franz-go.test.ts',
+    prepare: async () => (await import('../test/clients/toolbox/franz-go.mjs')).franzGoPath(),
+  },
+  {
+    name: 'kill -9 under foreign producers',
+    file: 'test/clients/kill-nine.test.ts',
+    prepare: async () => (await import('../test/clients/toolbox/franz-go.mjs')).franzGoPath(),
+  },
 ]
 
 async function prepareKafka() {
@@ -29,7 +41,9 @@ await main(async () => {
   rmSync(results, { recursive: true, force: true })
   mkdirSync(results, { recursive: true })
   await step('native tests', cargoTests)
-  await step('TypeScript tests', () => vitest('typescript', ['test', '--exclude', 'test/clients/**', '--exclude', 'test/protocol/java-oracle/**']))
+  await step('TypeScript tests', () =>
+    vitest('typescript', ['test', '--exclude', 'test/clients/**', '--exclude', 'test/protocol/java-oracle/**']),
+  )
   for (const group of clientGroups) {
     if (!existsSync(join(root, group.file))) {
       notRun.push(`${group.name}: ${group.file} does not exist`)
@@ -51,7 +65,13 @@ await main(async () => {
 })
 
 async function cargoTests() {
-  const { code, output } = await tee('cargo', ['test', '--workspace', '--locked', '--manifest-path', 'native/Cargo.toml'])
+  const { code, output } = await tee('cargo', [
+    'test',
+    '--workspace',
+    '--locked',
+    '--manifest-path',
+    'native/Cargo.toml',
+  ])
   for (const [, passed, failed] of output.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed/gm)) {
     totals.passed += Number(passed)
     totals.failed += Number(failed)
@@ -61,7 +81,15 @@ async function cargoTests() {
 
 async function vitest(name, args) {
   const file = join(root, '.cache', 'results', `${name}.json`)
-  const { code } = await tee('npx', ['--no-install', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args])
+  const { code } = await tee('npx', [
+    '--no-install',
+    'vitest',
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${file}`,
+    ...args,
+  ])
   const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { numPassedTests: 0, numFailedTests: 0 }
   totals.passed += report.numPassedTests
   totals.failed += report.numFailedTests

@@ -60,7 +60,8 @@ export function run(command, args, { cwd, env, input, timeoutMs = 600_000, allow
 
 /** Debian packages by name; needs root. The index is refreshed once when a package is unknown. */
 export async function aptInstall(tool, packages) {
-  if (!onPath('apt-get') || process.getuid?.() !== 0) throw new MissingTool(tool, 'apt-get as root is needed to install it')
+  if (!onPath('apt-get') || process.getuid?.() !== 0)
+    throw new MissingTool(tool, 'apt-get as root is needed to install it')
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   const args = ['install', '-y', '--no-install-recommends', ...packages]
   const first = await run('apt-get', args, { env, allowFailure: true })

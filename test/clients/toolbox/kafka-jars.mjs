@@ -24,9 +24,11 @@ export async function kafkaClassPath() {
   if (!existsSync(complete)) {
     if (!onPath('mvn')) await aptInstall('Maven', ['maven'])
     writeFileSync(join(directory, 'pom.xml'), pom)
-    await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib'], { cwd: directory }).catch(error => {
-      throw new MissingTool('Apache Kafka', error.message)
-    })
+    await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib'], { cwd: directory }).catch(
+      error => {
+        throw new MissingTool('Apache Kafka', error.message)
+      },
+    )
     // Two slf4j bindings print a warning into every tool's output; keep the simple one.
     writeFileSync(complete, readdirSync(join(directory, 'lib')).join('\n'))
   }

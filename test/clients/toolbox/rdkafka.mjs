@@ -11,7 +11,8 @@ export async function rdkafkaPerformance(log = () => {}) {
   const sources = join(directory, 'package', 'deps', 'librdkafka')
   const binary = join(sources, 'examples', 'rdkafka_performance')
   if (existsSync(binary)) return binary
-  for (const tool of ['gcc', 'make']) if (!onPath(tool)) throw new MissingTool('rdkafka_performance', `${tool} is missing`)
+  for (const tool of ['gcc', 'make'])
+    if (!onPath(tool)) throw new MissingTool('rdkafka_performance', `${tool} is missing`)
   log('building librdkafka and rdkafka_performance (about 2 minutes)')
   await run('npm', ['pack', '--silent', `node-rdkafka@${packageVersion}`], { cwd: directory })
   const tarball = readdirSync(directory).find(name => name.endsWith('.tgz'))
