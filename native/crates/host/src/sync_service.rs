@@ -1,0 +1,255 @@
+//! Owns the threads that may block on the disk, so that a reactor never does: fdatasync with group commit, and odd jobs such as unlinking.
+//! Invariant: at most one sync per file is in flight; every request that arrives meanwhile is answered by the next one, never by the running one
+//! (which may have started before the request's bytes were written).
+//! A failed sync is reported to everyone it would have answered and stays failed for that file (see `DiskFile::sync_data`).
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::disk::{Disk, DiskFile, OpenMode};
+
+/// What must be on disk before the answer: bytes of open files, small files by path (opened, synced, closed), then directories.
+pub struct SyncRequest<D: Disk> {
+    /// The last one names the request: requests with the same last file share a sync.
+    pub files: Vec<Arc<D::File>>,
+    pub paths: Vec<PathBuf>,
+    pub directories: Vec<PathBuf>,
+}
+
+/// Why a sync failed. Shared by everyone who waited for it.
+#[derive(Clone, Debug)]
+pub struct SyncFailure(pub Arc<io::Error>);
+
+pub type SyncDone = Box<dyn FnOnce(Result<(), SyncFailure>) + Send>;
+pub type Task = Box<dyn FnOnce() + Send>;
+
+impl<D: Disk> SyncRequest<D> {
+    /// Performs the request on the calling thread: files before directories, so that no name becomes durable before its bytes.
+    pub fn perform(&self, disk: &D) -> io::Result<()> {
+        for file in &self.files {
+            file.sync_data()?;
+        }
+        for path in &self.paths {
+            match disk.open(path, OpenMode::Existing) {
+                Ok(file) => file.sync_data()?,
+                // Replaced or deleted meanwhile: whoever did so answers for what took its place.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for directory in &self.directories {
+            match disk.sync_dir(directory) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, other: SyncRequest<D>) {
+        for file in other.files.into_iter().rev() {
+            if !self.files.iter().any(|known| Arc::ptr_eq(known, &file)) {
+                self.files.insert(0, file);
+            }
+        }
+        merge_paths(&mut self.paths, other.paths);
+        merge_paths(&mut self.directories, other.directories);
+    }
+}
+
+fn merge_paths(known: &mut Vec<PathBuf>, more: Vec<PathBuf>) {
+    for path in more {
+        if !known.contains(&path) {
+            known.push(path);
+        }
+    }
+}
+
+/// Dropping the service finishes everything requested, then joins its threads.
+pub struct SyncService<D: Disk> {
+    shared: Arc<Shared<D>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared<D: Disk> {
+    disk: D,
+    queue: Mutex<Queue<D>>,
+    work_arrived: Condvar,
+}
+
+struct Queue<D: Disk> {
+    ready: VecDeque<Work>,
+    groups: HashMap<FileKey, Group<D>>,
+    stopping: bool,
+}
+
+enum Work {
+    Sync(FileKey),
+    Task(Task),
+}
+
+/// The address of a file handle; valid as a name while the group holds the handle.
+type FileKey = usize;
+
+struct Group<D: Disk> {
+    in_flight: bool,
+    /// Keeps the address in `FileKey` from being reused while the group exists.
+    file: Arc<D::File>,
+    waiting: Option<(SyncRequest<D>, Vec<SyncDone>)>,
+}
+
+impl<D: Disk> SyncService<D> {
+    pub fn start(disk: D, threads: usize) -> io::Result<SyncService<D>> {
+        assert!(
+            threads > 0,
+            "a sync service without threads would never answer"
+        );
+        let queue = Queue {
+            ready: VecDeque::new(),
+            groups: HashMap::new(),
+            stopping: false,
+        };
+        let shared = Arc::new(Shared {
+            disk,
+            queue: Mutex::new(queue),
+            work_arrived: Condvar::new(),
+        });
+        let mut service = SyncService {
+            shared,
+            threads: Vec::with_capacity(threads),
+        };
+        for index in 0..threads {
+            let shared = Arc::clone(&service.shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("millrace-sync-{index}"))
+                .spawn(move || shared.work())?;
+            service.threads.push(thread);
+        }
+        Ok(service)
+    }
+
+    /// Asks for a sync; `done` runs on a sync thread when everything in the request, as it is now, is on disk or has failed to get there.
+    pub fn request(&self, request: SyncRequest<D>, done: SyncDone) {
+        let file = request
+            .files
+            .last()
+            .expect("a sync request names at least one file");
+        let key = Arc::as_ptr(file) as FileKey;
+        let mut queue = self.shared.lock();
+        assert!(!queue.stopping, "a stopping sync service takes no requests");
+        let group = queue.groups.entry(key).or_insert_with(|| Group {
+            in_flight: false,
+            file: Arc::clone(file),
+            waiting: None,
+        });
+        let is_first = group.waiting.is_none();
+        match &mut group.waiting {
+            Some((waiting, dones)) => {
+                waiting.merge(request);
+                dones.push(done);
+            }
+            none => *none = Some((request, vec![done])),
+        }
+        if is_first && !group.in_flight {
+            queue.ready.push_back(Work::Sync(key));
+            drop(queue);
+            self.shared.work_arrived.notify_one();
+        }
+    }
+
+    /// Runs something slow (unlinking segments, writing a checkpoint) on a sync thread.
+    pub fn execute(&self, task: Task) {
+        let mut queue = self.shared.lock();
+        assert!(!queue.stopping, "a stopping sync service takes no tasks");
+        queue.ready.push_back(Work::Task(task));
+        drop(queue);
+        self.shared.work_arrived.notify_one();
+    }
+}
+
+impl<D: Disk> Drop for SyncService<D> {
+    fn drop(&mut self) {
+        self.shared.lock().stopping = true;
+        self.shared.work_arrived.notify_all();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has already said so; the others' work is done.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<D: Disk> Shared<D> {
+    fn lock(&self) -> MutexGuard<'_, Queue<D>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        while let Some(work) = self.next_work() {
+            match work {
+                Work::Sync(key) => self.sync(key),
+                Work::Task(task) => task(),
+            }
+        }
+    }
+
+    fn next_work(&self) -> Option<Work> {
+        let mut queue = self.lock();
+        loop {
+            if let Some(work) = queue.ready.pop_front() {
+                return Some(work);
+            }
+            // A group in flight may still hand on waiting requests; its own thread picks them up.
+            if queue.stopping {
+                return None;
+            }
+            queue = self
+                .work_arrived
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn sync(&self, key: FileKey) {
+        let (request, dones) = {
+            let mut queue = self.lock();
+            let group = queue
+                .groups
+                .get_mut(&key)
+                .expect("a ready group exists until its sync ends");
+            assert!(!group.in_flight, "one sync per file at a time");
+            group.in_flight = true;
+            group.waiting.take().expect("a ready group has requests")
+        };
+        let result = request
+            .perform(&self.disk)
+            .map_err(|error| SyncFailure(Arc::new(error)));
+        {
+            let mut queue = self.lock();
+            let group = queue
+                .groups
+                .get_mut(&key)
+                .expect("an in-flight group is not removed by others");
+            group.in_flight = false;
+            if group.waiting.is_some() {
+                queue.ready.push_back(Work::Sync(key));
+                drop(queue);
+                self.work_arrived.notify_one();
+            } else {
+                let group = queue.groups.remove(&key);
+                debug_assert!(
+                    group.is_some_and(|group| Arc::as_ptr(&group.file) as FileKey == key)
+                );
+            }
+        }
+        for done in dones {
+            done(result.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "sync_service_tests.rs"]
+mod tests;

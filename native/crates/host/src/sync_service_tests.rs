@@ -1,0 +1,89 @@
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use super::*;
+use crate::disk::faulty::{Failure, Fault, FaultyDisk, Operation};
+use crate::disk::memory::{Crash, MemoryDisk};
+
+fn request<D: Disk>(file: &Arc<D::File>) -> SyncRequest<D> {
+    SyncRequest {
+        files: vec![Arc::clone(file)],
+        paths: Vec::new(),
+        directories: vec![PathBuf::from("/")],
+    }
+}
+
+#[test]
+fn synced_bytes_survive_a_crash() {
+    let disk = MemoryDisk::new();
+    let service = SyncService::start(disk.clone(), 1).expect("start");
+    let file = Arc::new(disk.open(Path::new("/a"), OpenMode::Create).expect("open"));
+    file.write_all_at(b"kept", 0).expect("write");
+    let (sender, receiver) = mpsc::channel();
+    service.request(
+        request::<MemoryDisk>(&file),
+        Box::new(move |result| sender.send(result.is_ok()).expect("send")),
+    );
+    assert!(receiver.recv().expect("answered"));
+    disk.crash(Crash::KeepSynced);
+    assert_eq!(disk.read_file(Path::new("/a")).expect("read"), b"kept");
+}
+
+#[test]
+fn many_requests_share_syncs_and_all_are_answered() {
+    let disk = FaultyDisk::new(MemoryDisk::new());
+    let file = Arc::new(disk.open(Path::new("/a"), OpenMode::Create).expect("open"));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let service = SyncService::start(disk.clone(), 2).expect("start");
+    // The gate keeps both threads busy until all requests are queued.
+    let (gate_sender, gate) = mpsc::channel::<()>();
+    let gate = Arc::new(Mutex::new(gate));
+    for _ in 0..2 {
+        let gate = Arc::clone(&gate);
+        service.execute(Box::new(move || {
+            drop(gate.lock().unwrap_or_else(PoisonError::into_inner).recv())
+        }));
+    }
+    let before = disk.operations();
+    for _ in 0..100 {
+        let answered = Arc::clone(&answered);
+        service.request(
+            request::<FaultyDisk<MemoryDisk>>(&file),
+            Box::new(move |result| {
+                assert!(result.is_ok());
+                answered.fetch_add(1, Ordering::SeqCst);
+            }),
+        );
+    }
+    drop(gate_sender);
+    drop(service);
+    assert_eq!(answered.load(Ordering::SeqCst), 100);
+    assert_eq!(
+        disk.operations() - before,
+        2,
+        "one fdatasync and one directory sync for all"
+    );
+}
+
+#[test]
+fn failed_sync_fails_every_waiter_and_stays_failed() {
+    let disk = FaultyDisk::new(MemoryDisk::new());
+    let file = Arc::new(disk.open(Path::new("/a"), OpenMode::Create).expect("open"));
+    disk.arm(Fault {
+        operation: Some(Operation::Sync),
+        after: 0,
+        failure: Failure::Io,
+        lasting: false,
+    });
+    let service = SyncService::start(disk.clone(), 1).expect("start");
+    let (sender, receiver) = mpsc::channel();
+    for _ in 0..3 {
+        let sender = sender.clone();
+        service.request(
+            request::<FaultyDisk<MemoryDisk>>(&file),
+            Box::new(move |result| sender.send(result.is_err()).expect("send")),
+        );
+        assert!(receiver.recv().expect("answered"));
+    }
+}
