@@ -1,4 +1,8 @@
-// Produce.
+// Produce: writes record batches, one per partition, and answers where they went.
+// v7 allows zstd (KIP-110); v8 names the records that failed (KIP-467); v9 flexible; v10 tells the new leader with
+// the error (KIP-951); v11 may answer TRANSACTION_ABORTABLE and v12 adds partitions to the transaction by itself
+// (KIP-890); v13 topic ids (KIP-516). 0-2 are gone but advertised: old librdkafka compares exact versions and would
+// stop compressing otherwise (KAFKA-18659).
 import {
   api,
   array,

@@ -1,4 +1,7 @@
-// Fetch.
+// Fetch: reads whole batches from offsets; consumers, replicas and metadata observers use it.
+// v7 fetch sessions (KIP-227); v9 leader epoch (KIP-320); v11 rack, nearest replica (KIP-392); v12 flexible,
+// diverging epochs, snapshots (KIP-595); v13 topic ids (KIP-516); v15 replica state (KIP-903); v16 endpoints of new
+// leaders (KIP-951); v17 directory id (KIP-853); v18 high watermark known to the replica (KIP-1166).
 import {
   api,
   array,

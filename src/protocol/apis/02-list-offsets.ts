@@ -1,4 +1,7 @@
-// ListOffsets.
+// ListOffsets: an offset by time or by a special timestamp (-1 latest, -2 earliest, and those below).
+// v2 isolation level; v4 leader epoch (KIP-320); v6 flexible; v7 -3 maximum timestamp (KIP-734); v8 -4 earliest local
+// (KIP-405); v9 -5 last tiered (KIP-1005); v10 timeout for remote lookups (KIP-1075); v11 -6 earliest pending upload
+// (KIP-1023).
 import {
   api,
   array,

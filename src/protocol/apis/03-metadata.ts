@@ -1,4 +1,8 @@
-// Metadata.
+// Metadata: brokers, controller, topics with partitions and leaders. In v0 no topics means all, later null means all
+// and [] none.
+// v4 the client may forbid auto-creation; v7 leader epoch (KIP-320); v8 authorised operations (KIP-430), for the
+// cluster until v10 only (KIP-700); v9 flexible; v10 returns topic ids and v12 accepts them (KIP-516); v13 error for
+// the whole answer (KIP-1102).
 import {
   api,
   array,

@@ -1,4 +1,6 @@
-// OffsetCommit.
+// OffsetCommit: stores the positions of a group.
+// Retention time until v4, then the broker's setting (KIP-211); v6 leader epoch (KIP-320); v7 static members
+// (KIP-345); v8 flexible; v9 member epochs of the new group protocol; v10 topic ids (both KIP-848).
 import {
   api,
   array,

@@ -1,4 +1,7 @@
-// OffsetFetch.
+// OffsetFetch: reads the committed positions of groups. Null topics means all.
+// v3 throttle time; v5 leader epoch (KIP-320); v6 flexible; v7 wait for pending transactions (KIP-447); v8 several
+// groups in one request (KIP-709), so the single-group fields end at v7; v9 member epochs, v10 topic ids (both
+// KIP-848).
 import {
   api,
   array,

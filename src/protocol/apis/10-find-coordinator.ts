@@ -1,4 +1,6 @@
-// FindCoordinator.
+// FindCoordinator: which broker coordinates a group, a transactional id or a share partition.
+// v1 key type (0 group, 1 transaction); v3 flexible; v4 several keys in one request, so the single-key fields end at
+// v3 (KIP-699); v5 may answer TRANSACTION_ABORTABLE (KIP-890); v6 key type 2, share (KIP-932).
 import {
   api,
   array,

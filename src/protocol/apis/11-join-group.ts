@@ -1,4 +1,7 @@
-// JoinGroup.
+// JoinGroup: enters a rebalance; the answer comes when the generation is formed, and the leader gets all members.
+// v1 rebalance timeout apart from session timeout (v0: the same); v4 a member without id is told one first (KIP-394);
+// v5 static members (KIP-345); v6 flexible; v7 protocol type in the answer (KIP-559); v8 reason (KIP-800); v9 the
+// leader may skip assigning (KIP-814).
 import {
   api,
   array,

@@ -1,4 +1,5 @@
-// Heartbeat.
+// Heartbeat: a member of a classic group is alive; the answer tells it to rejoin.
+// v3 static members (KIP-345); v4 flexible.
 import {
   api,
   int16,

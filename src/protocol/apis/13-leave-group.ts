@@ -1,4 +1,6 @@
-// LeaveGroup.
+// LeaveGroup: members leave a classic group at once.
+// v3 several members, by member or instance id (KIP-345), so the single member ends at v2; v4 flexible; v5 reason
+// (KIP-800).
 import {
   api,
   array,

@@ -1,4 +1,5 @@
-// SyncGroup.
+// SyncGroup: the leader hands in the assignments, everyone receives theirs.
+// v3 static members (KIP-345); v4 flexible; v5 protocol type and name are checked and returned (KIP-559).
 import {
   api,
   array,

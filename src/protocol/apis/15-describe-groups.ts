@@ -1,4 +1,6 @@
-// DescribeGroups.
+// DescribeGroups: state and members of classic groups.
+// v3 authorised operations (KIP-430); v4 static members (KIP-345); v5 flexible; v6 an unknown group is an error, not
+// state Dead (KIP-1043).
 import {
   api,
   array,

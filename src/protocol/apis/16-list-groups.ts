@@ -1,4 +1,5 @@
-// ListGroups.
+// ListGroups: the groups this broker coordinates.
+// v3 flexible; v4 filter by state (KIP-518); v5 filter by type (KIP-848).
 import {
   api,
   array,

@@ -1,4 +1,7 @@
-// ApiVersions.
+// ApiVersions: which APIs and versions are served; the first request of a connection.
+// v3 flexible body, client name and version, features (KIP-511, KIP-584), while the response header stays v0; v4
+// features may start at level 0 (KAFKA-17011). A version too new is answered in layout 0 with UNSUPPORTED_VERSION and
+// the range of this API.
 import {
   api,
   array,

@@ -1,4 +1,6 @@
-// CreateTopics.
+// CreateTopics: makes topics with a partition count or an explicit assignment.
+// v4 -1 stands for the broker's default (KIP-464); v5 flexible, returns settings (KIP-525); v6 may be throttled
+// (KIP-599); v7 returns the topic id (KIP-516).
 import {
   api,
   array,

@@ -1,4 +1,5 @@
-// DeleteTopics.
+// DeleteTopics: removes topics.
+// v4 flexible; v5 error message, may be throttled (KIP-599); v6 by topic id, so names move into `topics` (KIP-516).
 import {
   api,
   array,

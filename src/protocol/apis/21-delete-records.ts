@@ -1,4 +1,5 @@
-// DeleteRecords.
+// DeleteRecords: moves the log start offset of partitions forward; -1 means the high watermark (KIP-107). v2
+// flexible.
 import {
   api,
   array,

@@ -1,4 +1,6 @@
-// InitProducerId.
+// InitProducerId: gives a producer its id and epoch, and fences earlier ones of the same transactional id.
+// v2 flexible; v3 resume with a known id and epoch (KIP-360); v4 may answer PRODUCER_FENCED (KIP-588); v5
+// TRANSACTION_ABORTABLE (KIP-890). v6 (two-phase commit, KIP-939) is unstable in Kafka 4.3 and not described.
 import {
   api,
   int16,

@@ -1,4 +1,6 @@
-// OffsetForLeaderEpoch.
+// OffsetForLeaderEpoch: where a leader epoch ended; clients and replicas find their point of truncation with it.
+// v2 leader epoch of the client (KIP-320); v3 replica id, -2 for one that may see past the high watermark; v4
+// flexible.
 import {
   api,
   array,

@@ -1,4 +1,5 @@
-// DescribeConfigs.
+// DescribeConfigs: settings of topics, brokers, loggers, groups with source and synonyms (KIP-226).
+// v3 type and documentation (KIP-569); v4 flexible.
 import {
   api,
   array,

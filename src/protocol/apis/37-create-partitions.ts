@@ -1,4 +1,5 @@
-// CreatePartitions.
+// CreatePartitions: raises the partition count of topics (KIP-195).
+// v2 flexible; v3 may be throttled (KIP-599).
 import {
   api,
   array,

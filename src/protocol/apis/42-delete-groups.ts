@@ -1,4 +1,4 @@
-// DeleteGroups.
+// DeleteGroups: removes empty groups with their offsets (KIP-229). v2 flexible.
 import {
   api,
   array,

@@ -1,4 +1,5 @@
-// IncrementalAlterConfigs.
+// IncrementalAlterConfigs: sets (0), deletes (1), appends to (2), subtracts from (3) single settings (KIP-339). v1
+// flexible.
 import {
   api,
   array,

@@ -1,4 +1,4 @@
-// OffsetDelete.
+// OffsetDelete: removes committed offsets of topics a group does not read (KIP-496).
 import {
   api,
   array,

@@ -1,4 +1,5 @@
-// Envelope.
+// Envelope: a request forwarded by a broker to the controller, with the principal and address of its client
+// (KIP-590).
 import {
   api,
   bytes,

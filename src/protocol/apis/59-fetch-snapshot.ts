@@ -1,4 +1,4 @@
-// FetchSnapshot.
+// FetchSnapshot: a piece of a metadata snapshot by position (KIP-630). v1 directory id and leader endpoint (KIP-853).
 import {
   api,
   array,

@@ -1,4 +1,5 @@
-// DescribeCluster.
+// DescribeCluster: cluster id, controller and brokers (KIP-700).
+// v1 may ask a controller for controllers (KIP-919); v2 fenced brokers too (KIP-1073).
 import {
   api,
   array,

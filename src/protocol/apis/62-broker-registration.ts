@@ -1,4 +1,6 @@
-// BrokerRegistration.
+// BrokerRegistration: a broker introduces itself to the controller and gets its epoch (KIP-631).
+// v1 migration from ZooKeeper (KIP-866); v2 log directories (KIP-858); v3 epoch before a clean shutdown (KIP-966); v4
+// features may start at level 0 (KAFKA-17011).
 import {
   api,
   array,

@@ -1,4 +1,5 @@
-// BrokerHeartbeat.
+// BrokerHeartbeat: a broker is alive, how far it has read the metadata log, and whether it wants to stop (KIP-631).
+// v1 offline log directories (KIP-858); v2 cordoned directories (KIP-1066).
 import {
   api,
   array,

@@ -1,4 +1,4 @@
-// AllocateProducerIds.
+// AllocateProducerIds: a broker asks the controller for a block of producer ids (KIP-730).
 import {
   api,
   int16,

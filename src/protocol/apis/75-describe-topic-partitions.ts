@@ -1,4 +1,4 @@
-// DescribeTopicPartitions.
+// DescribeTopicPartitions: topics page by page, partitions with eligible leader replicas (KIP-966).
 import {
   api,
   array,
