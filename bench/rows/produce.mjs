@@ -140,11 +140,12 @@ const rdkafka = ({ bootstrap, topic, count, sizeBytes }) =>
 
 async function javaProduce({ bootstrap, topic, count, sizeBytes }) {
   const properties = [
+    '--command-property',
     `bootstrap.servers=${bootstrap}`,
     'acks=1',
     `linger.ms=${lingerMs}`,
     `batch.size=${batchBytes}`,
-  ].flatMap(property => ['--command-property', property])
+  ]
   const args = [
     '--topic',
     topic,

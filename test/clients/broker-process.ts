@@ -1,0 +1,94 @@
+// Owns a Millrace broker started as its users start it: the command line in a process of its own, on a free port.
+// With MILLRACE_TEST_BOOTSTRAP set the client tests run against that broker instead (Apache Kafka, to check the tests themselves).
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { repositoryRoot } from './toolbox/cache.mjs'
+
+export interface BrokerProcess {
+  readonly bootstrap: string
+  readonly dataDirectory: string
+  readonly pid: number
+  /** Ends the process by a signal and waits for it; resolves with the exit code, or the signal's name. */
+  stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals | null>
+  /** Starts again on the same port and data. */
+  restart(): Promise<void>
+  /** Stops and removes the data. */
+  remove(): Promise<void>
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port')
+  await new Promise(done => server.close(done))
+  return address.port
+}
+
+export async function startBrokerProcess(overrides: Record<string, string | number> = {}): Promise<BrokerProcess> {
+  const given = process.env.MILLRACE_TEST_BOOTSTRAP
+  if (given !== undefined) return foreign(given)
+  const dataDirectory = mkdtempSync(join(tmpdir(), 'millrace-clients-'))
+  const port = await freePort()
+  const settings: Record<string, string | number> = {
+    listeners: `PLAINTEXT://127.0.0.1:${port}`,
+    'log.dirs': dataDirectory,
+    'num.partitions': 4,
+    'group.initial.rebalance.delay.ms': 100,
+    ...overrides,
+  }
+  const args = Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`])
+  let child = await start(args)
+  const ended = () =>
+    new Promise<number | NodeJS.Signals | null>(done => {
+      if (child.exitCode !== null || child.signalCode !== null) done(child.signalCode ?? child.exitCode)
+      else child.once('exit', (code, signal) => done(signal ?? code))
+    })
+  const broker: BrokerProcess = {
+    bootstrap: `127.0.0.1:${port}`,
+    dataDirectory,
+    get pid() {
+      return child.pid ?? -1
+    },
+    async stop(signal = 'SIGTERM') {
+      const how = ended()
+      child.kill(signal)
+      return how
+    },
+    async restart() {
+      child = await start(args)
+    },
+    async remove() {
+      await broker.stop()
+      rmSync(dataDirectory, { recursive: true, force: true })
+    },
+  }
+  return broker
+}
+
+async function start(args: readonly string[]): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [join(repositoryRoot, 'dist', 'cli', 'main.js'), 'start', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  await new Promise<void>((done, fail) => {
+    const watch = (chunk: string) => {
+      output += chunk
+      if (/ready in/i.test(output)) done()
+    }
+    child.stdout.setEncoding('utf8').on('data', watch)
+    child.stderr.setEncoding('utf8').on('data', watch)
+    child.once('exit', code => fail(new Error(`the broker ended with ${code} before it was ready:\n${output}`)))
+  })
+  return child
+}
+
+function foreign(bootstrap: string): BrokerProcess {
+  const refuse = async () => {
+    throw new Error('a broker that was given cannot be restarted')
+  }
+  return { bootstrap, dataDirectory: '', pid: -1, stop: async () => 0, restart: refuse, remove: async () => {} }
+}
