@@ -1,21 +1,25 @@
 //! Owns the threads that may block on the disk, so that a reactor never does: fdatasync with group commit, and odd jobs such as unlinking.
-//! Invariant: at most one sync per file is in flight; every request that arrives meanwhile is answered by the next one, never by the running one
+//! Invariant: at most one sync per log is in flight; every request that arrives meanwhile is answered by the next one, never by the running one
 //! (which may have started before the request's bytes were written).
 //! A failed sync is reported to everyone it would have answered and stays failed for that file (see `DiskFile::sync_data`).
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::disk::{Disk, DiskFile, OpenMode};
+use crate::disk::{Disk, DiskFile, OpenMode, replace_file};
 
-/// What must be on disk before the answer: bytes of open files, small files by path (opened, synced, closed), then directories.
+/// What must be on disk before the answer, in this order: bytes of open files, small files by path (opened, synced, closed), small files to
+/// be replaced whole, then the directories that name them all.
 pub struct SyncRequest<D: Disk> {
-    /// The last one names the request: requests with the same last file share a sync.
+    /// The directory of the log. Requests of one log share a sync.
+    pub log: Arc<Path>,
     pub files: Vec<Arc<D::File>>,
     pub paths: Vec<PathBuf>,
+    /// Path and new content: written beside, synced and renamed over.
+    pub replacements: Vec<(PathBuf, Arc<[u8]>)>,
     pub directories: Vec<PathBuf>,
 }
 
@@ -40,6 +44,13 @@ impl<D: Disk> SyncRequest<D> {
                 Err(error) => return Err(error),
             }
         }
+        for (path, bytes) in &self.replacements {
+            match replace_file(disk, path, bytes) {
+                // The log was deleted meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => result?,
+            }
+        }
         for directory in &self.directories {
             match disk.sync_dir(directory) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -49,11 +60,16 @@ impl<D: Disk> SyncRequest<D> {
         Ok(())
     }
 
+    /// `other` is the later request: where both replace a file, its content wins.
     fn merge(&mut self, other: SyncRequest<D>) {
-        for file in other.files.into_iter().rev() {
+        for file in other.files {
             if !self.files.iter().any(|known| Arc::ptr_eq(known, &file)) {
-                self.files.insert(0, file);
+                self.files.push(file);
             }
+        }
+        for (path, bytes) in other.replacements {
+            self.replacements.retain(|(known, _)| *known != path);
+            self.replacements.push((path, bytes));
         }
         merge_paths(&mut self.paths, other.paths);
         merge_paths(&mut self.directories, other.directories);
@@ -82,22 +98,17 @@ struct Shared<D: Disk> {
 
 struct Queue<D: Disk> {
     ready: VecDeque<Work>,
-    groups: HashMap<FileKey, Group<D>>,
+    groups: HashMap<Arc<Path>, Group<D>>,
     stopping: bool,
 }
 
 enum Work {
-    Sync(FileKey),
+    Sync(Arc<Path>),
     Task(Task),
 }
 
-/// The address of a file handle; valid as a name while the group holds the handle.
-type FileKey = usize;
-
 struct Group<D: Disk> {
     in_flight: bool,
-    /// Keeps the address in `FileKey` from being reused while the group exists.
-    file: Arc<D::File>,
     waiting: Option<(SyncRequest<D>, Vec<SyncDone>)>,
 }
 
@@ -133,18 +144,16 @@ impl<D: Disk> SyncService<D> {
 
     /// Asks for a sync; `done` runs on a sync thread when everything in the request, as it is now, is on disk or has failed to get there.
     pub fn request(&self, request: SyncRequest<D>, done: SyncDone) {
-        let file = request
-            .files
-            .last()
-            .expect("a sync request names at least one file");
-        let key = Arc::as_ptr(file) as FileKey;
+        let log = Arc::clone(&request.log);
         let mut queue = self.shared.lock();
         assert!(!queue.stopping, "a stopping sync service takes no requests");
-        let group = queue.groups.entry(key).or_insert_with(|| Group {
-            in_flight: false,
-            file: Arc::clone(file),
-            waiting: None,
-        });
+        let group = queue
+            .groups
+            .entry(Arc::clone(&log))
+            .or_insert_with(|| Group {
+                in_flight: false,
+                waiting: None,
+            });
         let is_first = group.waiting.is_none();
         match &mut group.waiting {
             Some((waiting, dones)) => {
@@ -154,7 +163,7 @@ impl<D: Disk> SyncService<D> {
             none => *none = Some((request, vec![done])),
         }
         if is_first && !group.in_flight {
-            queue.ready.push_back(Work::Sync(key));
+            queue.ready.push_back(Work::Sync(log));
             drop(queue);
             self.shared.work_arrived.notify_one();
         }
@@ -189,7 +198,7 @@ impl<D: Disk> Shared<D> {
     fn work(&self) {
         while let Some(work) = self.next_work() {
             match work {
-                Work::Sync(key) => self.sync(key),
+                Work::Sync(log) => self.sync(log),
                 Work::Task(task) => task(),
             }
         }
@@ -212,14 +221,14 @@ impl<D: Disk> Shared<D> {
         }
     }
 
-    fn sync(&self, key: FileKey) {
+    fn sync(&self, log: Arc<Path>) {
         let (request, dones) = {
             let mut queue = self.lock();
             let group = queue
                 .groups
-                .get_mut(&key)
+                .get_mut(&log)
                 .expect("a ready group exists until its sync ends");
-            assert!(!group.in_flight, "one sync per file at a time");
+            assert!(!group.in_flight, "one sync per log at a time");
             group.in_flight = true;
             group.waiting.take().expect("a ready group has requests")
         };
@@ -230,18 +239,15 @@ impl<D: Disk> Shared<D> {
             let mut queue = self.lock();
             let group = queue
                 .groups
-                .get_mut(&key)
+                .get_mut(&log)
                 .expect("an in-flight group is not removed by others");
             group.in_flight = false;
             if group.waiting.is_some() {
-                queue.ready.push_back(Work::Sync(key));
+                queue.ready.push_back(Work::Sync(log));
                 drop(queue);
                 self.work_arrived.notify_one();
             } else {
-                let group = queue.groups.remove(&key);
-                debug_assert!(
-                    group.is_some_and(|group| Arc::as_ptr(&group.file) as FileKey == key)
-                );
+                queue.groups.remove(&log);
             }
         }
         for done in dones {

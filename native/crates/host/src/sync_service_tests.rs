@@ -8,8 +8,10 @@ use crate::disk::memory::{Crash, MemoryDisk};
 
 fn request<D: Disk>(file: &Arc<D::File>) -> SyncRequest<D> {
     SyncRequest {
+        log: Arc::from(Path::new("/")),
         files: vec![Arc::clone(file)],
         paths: Vec::new(),
+        replacements: vec![(PathBuf::from("/checkpoint"), Arc::from(&b"0"[..]))],
         directories: vec![PathBuf::from("/")],
     }
 }
@@ -28,6 +30,10 @@ fn synced_bytes_survive_a_crash() {
     assert!(receiver.recv().expect("answered"));
     disk.crash(Crash::KeepSynced);
     assert_eq!(disk.read_file(Path::new("/a")).expect("read"), b"kept");
+    assert_eq!(
+        disk.read_file(Path::new("/checkpoint")).expect("read"),
+        b"0"
+    );
 }
 
 #[test]
@@ -42,7 +48,7 @@ fn many_requests_share_syncs_and_all_are_answered() {
     for _ in 0..2 {
         let gate = Arc::clone(&gate);
         service.execute(Box::new(move || {
-            drop(gate.lock().unwrap_or_else(PoisonError::into_inner).recv())
+            let _ = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
         }));
     }
     let before = disk.operations();
@@ -59,11 +65,8 @@ fn many_requests_share_syncs_and_all_are_answered() {
     drop(gate_sender);
     drop(service);
     assert_eq!(answered.load(Ordering::SeqCst), 100);
-    assert_eq!(
-        disk.operations() - before,
-        2,
-        "one fdatasync and one directory sync for all"
-    );
+    // One data sync, one replacement (open, write, sync, rename), one directory sync: for all hundred.
+    assert_eq!(disk.operations() - before, 6);
 }
 
 #[test]

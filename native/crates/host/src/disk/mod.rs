@@ -8,7 +8,7 @@ pub mod memory;
 pub mod posix;
 
 use std::io::{self, IoSlice};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How to open a file. All handles read and write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,4 +112,26 @@ pub fn eio() -> io::Error {
 /// No space left on device, as the kernel says it.
 pub fn enospc() -> io::Error {
     io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error())
+}
+
+/// Replaces a small file whole: written beside as `<name>.tmp`, synced, renamed over. After a crash the path holds the old content or
+/// the new, never a mixture. The rename itself is durable once the caller has synced the directory.
+pub fn replace_file<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path
+        .file_name()
+        .ok_or(io::ErrorKind::InvalidInput)?
+        .to_owned();
+    name.push(".tmp");
+    let temporary: PathBuf = path.with_file_name(name);
+    let file = disk.open(&temporary, OpenMode::Truncate)?;
+    file.write_all_at(bytes, 0)?;
+    file.sync_data()?;
+    drop(file);
+    disk.rename(&temporary, path)
+}
+
+/// `replace_file`, and the directory synced: durable when it returns.
+pub fn replace_file_durably<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_file(disk, path, bytes)?;
+    disk.sync_dir(path.parent().ok_or(io::ErrorKind::InvalidInput)?)
 }
