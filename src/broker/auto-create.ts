@@ -1,7 +1,8 @@
 // Owns the creation of topics nobody asked for by name: on first use, and the broker's own. Never decides a placement.
 // Invariant: a name is being created at most once at a time here; `ensure` resolves when the topic takes writes.
 import { createTopics, ErrorCode } from '#protocol'
-import type { BrokerServices, RequestContext } from './request-context.ts'
+import type { ForwardContext } from './controller-channel.ts'
+import type { BrokerServices } from './request-context.ts'
 import { GROUP_TOPIC } from './topic-names.ts'
 
 /** -1 = the broker's default. */
@@ -25,7 +26,7 @@ export class AutoCreate {
   }
 
   /** Creates what does not exist yet. The result holds the error code of each name that could not be made. */
-  async ensure(names: readonly string[], context: RequestContext): Promise<ReadonlyMap<string, number>> {
+  async ensure(names: readonly string[], context: ForwardContext): Promise<ReadonlyMap<string, number>> {
     const failures = new Map<string, number>()
     await Promise.all(
       names.map(async name => {
@@ -36,16 +37,17 @@ export class AutoCreate {
     return failures
   }
 
-  /** The topic of the group coordinators, made on the first request that needs it. */
-  async ensureGroupTopic(context: RequestContext): Promise<void> {
+  /** The topic of the group coordinators, made on the first request that needs it; resolves when they answer. */
+  async ensureGroupTopic(context: ForwardContext): Promise<void> {
     const failures = await this.ensure([GROUP_TOPIC], context)
     const errorCode = failures.get(GROUP_TOPIC)
     if (errorCode !== undefined) {
       this.#services().host.logger.error('the group topic cannot be created', { topic: GROUP_TOPIC, errorCode })
     }
+    await this.#services().coordinatorsLoaded()
   }
 
-  async #ensureOne(name: string, context: RequestContext): Promise<number> {
+  async #ensureOne(name: string, context: ForwardContext): Promise<number> {
     if (this.#services().image().topics.byName(name) !== undefined) return ErrorCode.NONE
     let creating = this.#creating.get(name)
     if (creating === undefined) {
@@ -55,7 +57,7 @@ export class AutoCreate {
     return creating
   }
 
-  async #create(name: string, context: RequestContext): Promise<number> {
+  async #create(name: string, context: ForwardContext): Promise<number> {
     const topic = name === GROUP_TOPIC ? this.#groupTopic() : plainTopic(name)
     const response = await this.#services().forward(
       createTopics,
@@ -69,14 +71,11 @@ export class AutoCreate {
   }
 
   #groupTopic(): NewTopic {
-    const { config, image } = this.#services()
-    const wanted = config.get('offsets.topic.replication.factor')
-    const live = [...image().brokers.values()].filter(broker => !broker.fenced).length
+    const { config } = this.#services()
     return {
       name: GROUP_TOPIC,
       numPartitions: config.get('offsets.topic.num.partitions'),
-      // Kafka's default of 3 would leave a single node without groups; who sets the value gets exactly that.
-      replicationFactor: config.isSet('offsets.topic.replication.factor') ? wanted : Math.min(wanted, Math.max(live, 1)),
+      replicationFactor: config.get('offsets.topic.replication.factor'),
       configs: [
         { name: 'compression.type', value: 'producer' },
         { name: 'cleanup.policy', value: 'compact' },

@@ -3,10 +3,10 @@ import type { BrokerConfig } from '#config'
 import type { GroupCoordinator } from '#coordinator'
 import type { Host } from '#host'
 import type { MetadataImage } from '#metadata'
-import type { BrokerHandle } from '#native'
+import type { ApiVersionRange, BrokerHandle } from '#native'
 import type { Api, KafkaError, RequestInput, RequestOf, ResponseInput, ResponseOf } from '#protocol'
 import type { AutoCreate } from './auto-create.ts'
-import type { ControllerChannel } from './controller-channel.ts'
+import type { ControllerChannel, ForwardContext } from './controller-channel.ts'
 import type { ProducerIds } from './producer-ids.ts'
 
 /** What one node offers to its handlers. One per broker, the same for all requests. */
@@ -15,6 +15,8 @@ export interface BrokerServices {
   readonly clusterId: string
   readonly config: BrokerConfig
   readonly host: Host
+  /** What ApiVersions answers with. */
+  readonly apiVersions: readonly ApiVersionRange[]
   readonly data: BrokerHandle
   readonly groups: GroupCoordinator
   readonly channel: ControllerChannel
@@ -27,8 +29,10 @@ export interface BrokerServices {
     api: A,
     version: number,
     request: RequestInput<A>,
-    context: RequestContext,
+    context: ForwardContext,
   ): Promise<ResponseOf<A>>
+  /** Resolves when the coordinators of all partitions led now have read their logs. */
+  coordinatorsLoaded(): Promise<void>
 }
 
 export interface RequestContext {

@@ -104,7 +104,11 @@ export class Router {
     } catch (error) {
       if (!(error instanceof WireError)) throw error
       this.counters.undecodableRequests += 1
-      this.#options.logger.debug('undecodable request', { api: apiName(event.apiKey), version: event.apiVersion, error })
+      this.#options.logger.debug('undecodable request', {
+        api: apiName(event.apiKey),
+        version: event.apiVersion,
+        error,
+      })
       return null
     }
   }

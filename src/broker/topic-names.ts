@@ -14,7 +14,8 @@ export function isInternalTopic(name: string): boolean {
 export function topicNameFault(name: string): string | null {
   if (name === '') return 'the empty string is not allowed'
   if (name === '.' || name === '..') return `'${name}' is not allowed`
-  if (name.length > NAME_LENGTH_MAX) return `the length of '${name}' is longer than the max allowed length ${NAME_LENGTH_MAX}`
+  if (name.length > NAME_LENGTH_MAX)
+    return `the length of '${name}' is longer than the max allowed length ${NAME_LENGTH_MAX}`
   if (!LEGAL_NAME.test(name)) {
     return `'${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`
   }

@@ -2,6 +2,7 @@
 // Never interprets a request: it hands frames to the listener and payloads to the core.
 // Invariant: a request token is answered at most once; after `close` nothing reaches the core.
 import assert from 'node:assert'
+import { uuidToBytes } from '#host'
 import {
   type ApiVersionRange,
   addon,
@@ -14,7 +15,7 @@ import { type Appended, Appends } from './appends.ts'
 import { decodeEvents, type LogDirFailedEvent, type RequestEvent } from './event-stream.ts'
 import { callNative, NativeError } from './native-error.ts'
 import type { PartitionTableDelta, PublishResult } from './partition-table.ts'
-import { offsetNumber, topicIdBytes } from './topic-id.ts'
+import { offsetNumber } from './offset-number.ts'
 
 /** Most bytes of events taken in one crossing; a single larger event still comes whole. */
 const EVENTS_BYTES_MAX = 1 << 20
@@ -90,19 +91,19 @@ export class BrokerHandle {
   /** Appends one batch as the leader. Resolves when it is written, and synced if `sync`. Rejects with a KafkaError. */
   async append(topicId: string, partition: number, batch: Buffer, sync: boolean): Promise<Appended> {
     this.#assertOpen()
-    const token = callNative(() => this.#raw.append(topicIdBytes(topicId), partition, batch, sync))
+    const token = callNative(() => this.#raw.append(uuidToBytes(topicId), partition, batch, sync))
     return this.#appends.wait(token)
   }
 
   /** Whole batches from the one that contains `offset` on; empty at the log end. */
   readLog(topicId: string, partition: number, offset: bigint, maxBytes: number): Buffer {
     this.#assertOpen()
-    return callNative(() => this.#raw.readLog(topicIdBytes(topicId), partition, offsetNumber(offset), maxBytes))
+    return callNative(() => this.#raw.readLog(uuidToBytes(topicId), partition, offsetNumber(offset), maxBytes))
   }
 
   partitionOffsets(topicId: string, partition: number): Offsets {
     this.#assertOpen()
-    const offsets = callNative(() => this.#raw.partitionOffsets(topicIdBytes(topicId), partition))
+    const offsets = callNative(() => this.#raw.partitionOffsets(uuidToBytes(topicId), partition))
     return {
       logStartOffset: BigInt(offsets.logStartOffset),
       highWatermark: BigInt(offsets.highWatermark),
@@ -114,14 +115,14 @@ export class BrokerHandle {
   /** Moves the log start offset; -1 means the high watermark. */
   deleteRecords(topicId: string, partition: number, offset: bigint): { lowWatermark: bigint; errorCode: number } {
     this.#assertOpen()
-    const result = callNative(() => this.#raw.deleteRecords(topicIdBytes(topicId), partition, offsetNumber(offset)))
+    const result = callNative(() => this.#raw.deleteRecords(uuidToBytes(topicId), partition, offsetNumber(offset)))
     return { lowWatermark: BigInt(result.lowWatermark), errorCode: result.errorCode }
   }
 
   /** The end offset of the largest epoch not above `epoch`; -1/-1 when there is none. */
   offsetForLeaderEpoch(topicId: string, partition: number, epoch: number): { epoch: number; endOffset: bigint } {
     this.#assertOpen()
-    const result = callNative(() => this.#raw.offsetForLeaderEpoch(topicIdBytes(topicId), partition, epoch))
+    const result = callNative(() => this.#raw.offsetForLeaderEpoch(uuidToBytes(topicId), partition, epoch))
     return { epoch: result.epoch, endOffset: BigInt(result.endOffset) }
   }
 

@@ -4,14 +4,12 @@ import type { BatchCodec } from '#protocol'
 import { addon } from './addon.ts'
 import { callNative } from './native-error.ts'
 
-const DEFAULT_LEVEL = -1
-
-/** CRC-32C and the four codecs of Kafka (1 gzip, 2 snappy in xerial framing, 3 lz4 frames, 4 zstd). */
+/** CRC-32C and the four codecs of Kafka (1 gzip, 2 snappy in xerial framing, 3 lz4 frames, 4 zstd); level -1 is the default. */
 export const codec = {
   crc32c(bytes: Buffer): number {
     return addon().crc32c(bytes)
   },
-  compress(codecId: number, bytes: Buffer, level: number = DEFAULT_LEVEL): Buffer {
+  compress(codecId: number, level: number, bytes: Buffer): Buffer {
     return callNative(() => addon().compress(codecId, level, bytes))
   },
   decompress(codecId: number, bytes: Buffer, maxBytes: number): Buffer {

@@ -105,7 +105,7 @@ function decodeRequest(event: Buffer): RequestEvent {
     apiKey: event.readInt16LE(15),
     apiVersion: event.readInt16LE(17),
     correlationId: event.readInt32LE(19),
-    peerHost: event.latin1Slice(24, peerEnd),
+    peerHost: event.toString('latin1', 24, peerEnd),
     frame: event.subarray(frameStart, frameEnd),
   }
 }

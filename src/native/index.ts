@@ -1,6 +1,6 @@
 /** Native: the typed handles over the Rust core.
  *  Owns      the addon (sole loader), the event stream, the promises of appends under way.
- *  May touch protocol (error table, BatchCodec type).
+ *  May touch protocol (error table, BatchCodec type), host (uuid forms).
  *  Never     decides anything, and never lets a raw addon object out.
  *  Start at  broker-handle.ts, then event-stream.ts. */
 export type { ApiVersionRange, BoundListener, BrokerOptions, OpenedLogDirs } from './addon.ts'

@@ -1,11 +1,12 @@
 // Owns one bare log directory (the metadata log). Never knows what its records mean.
 // Invariant: an append resolves only when written (and synced, if asked); after `close` every call is refused.
+import { uuidToBytes } from '#host'
 import { addon, type RawLog } from './addon.ts'
 import { type Appended, Appends } from './appends.ts'
 import { decodeEvents } from './event-stream.ts'
 import { callNative, NativeError } from './native-error.ts'
 import type { TopicNativeConfig } from './partition-table.ts'
-import { offsetNumber, topicIdBytes } from './topic-id.ts'
+import { offsetNumber } from './offset-number.ts'
 
 export interface LogHandleOptions {
   /** The partition directory itself, for example `<log dir>/__cluster_metadata-0`; made when it is not there. */
@@ -24,7 +25,7 @@ export class LogHandle {
   constructor(options: LogHandleOptions) {
     const Log = addon().NativeLog
     const config =
-      options.topicId === undefined ? options.config : { ...options.config, topicId: topicIdBytes(options.topicId) }
+      options.topicId === undefined ? options.config : { ...options.config, topicId: uuidToBytes(options.topicId) }
     this.#raw = callNative(() => new Log(options.dir, config, () => this.#takeCompletions()))
   }
 

@@ -1,13 +1,7 @@
 // Metadata (3): brokers, topics, leaders. v1 null = all topics, empty = none; v4 flag for automatic creation; v5 offline
 // replicas; v7 leader epochs; v8 authorized operations; v10 topic ids in answers, v12 in requests; v13 top-level error.
 import type { MetadataImage, TopicImage } from '#metadata'
-import {
-  ErrorCode,
-  KafkaError,
-  type MetadataRequest,
-  metadata as metadataApi,
-  type ResponseInput,
-} from '#protocol'
+import { ErrorCode, KafkaError, type MetadataRequest, metadata as metadataApi, type ResponseInput } from '#protocol'
 import { CLUSTER_OPERATIONS, OPERATIONS_NOT_REQUESTED, TOPIC_OPERATIONS } from '../authorized-operations.ts'
 import { aliveEndpoints, leaderView } from '../endpoints.ts'
 import type { ApiHandler, RequestContext } from '../request-context.ts'
@@ -65,7 +59,8 @@ export const metadata: ApiHandler<typeof metadataApi> = {
 function refuseMalformed(request: MetadataRequest, apiVersion: number): void {
   if (request.topics === null || apiVersion >= TOPIC_ID_REQUEST_VERSION) return
   for (const topic of request.topics) {
-    if (topic.name === null) throw new KafkaError('INVALID_REQUEST', `Topic name can not be null for version ${apiVersion}`)
+    if (topic.name === null)
+      throw new KafkaError('INVALID_REQUEST', `Topic name can not be null for version ${apiVersion}`)
     if (topic.topicId !== ZERO_ID) {
       throw new KafkaError('INVALID_REQUEST', `Topic IDs are not supported in requests for version ${apiVersion}`)
     }
@@ -104,7 +99,9 @@ function wantedTopics(
       )
     } else if (name !== null) {
       const topic = image.topics.byName(name)
-      topics.push(topic ? describe(topic, image, request, context) : failedTopic(missingCode(name, created), name, ZERO_ID))
+      topics.push(
+        topic ? describe(topic, image, request, context) : failedTopic(missingCode(name, created), name, ZERO_ID),
+      )
     }
   }
   return topics
@@ -147,4 +144,3 @@ function describe(topic: TopicImage, image: MetadataImage, request: MetadataRequ
     }),
   }
 }
-

@@ -1,7 +1,7 @@
 // ApiVersions (18): what this broker speaks. v3 client software name and version, features; up to v3 features whose minimum
 // is 0 are left out (older clients refuse them). A version we do not know is answered by the router, in the v0 layout.
 import { apiVersions as apiVersionsApi, ErrorCode, KafkaError } from '#protocol'
-import { advertisedVersions, supportedFeatures } from '../advertised.ts'
+import { supportedFeatures } from '../features.ts'
 import type { ApiHandler } from '../request-context.ts'
 
 const SOFTWARE_VERSION = 3
@@ -20,7 +20,7 @@ export const apiVersions: ApiHandler<typeof apiVersionsApi> = {
     const image = services.image()
     return {
       errorCode: ErrorCode.NONE,
-      apiKeys: advertisedVersions().map(({ apiKey, min, max }) => ({ apiKey, minVersion: min, maxVersion: max })),
+      apiKeys: services.apiVersions.map(({ apiKey, min, max }) => ({ apiKey, minVersion: min, maxVersion: max })),
       supportedFeatures: supportedFeatures.filter(
         feature => feature.minVersion > 0 || apiVersion >= ZERO_MINIMUM_VERSION,
       ),

@@ -4,5 +4,6 @@ import type { ApiHandler } from '../request-context.ts'
 
 export const incrementalAlterConfigs: ApiHandler<typeof incrementalAlterConfigsApi> = {
   api: incrementalAlterConfigsApi,
-  handle: (request, context) => context.services.forward(incrementalAlterConfigsApi, context.apiVersion, request, context),
+  handle: (request, context) =>
+    context.services.forward(incrementalAlterConfigsApi, context.apiVersion, request, context),
 }

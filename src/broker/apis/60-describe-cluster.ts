@@ -15,7 +15,8 @@ export const describeCluster: ApiHandler<typeof describeClusterApi> = {
     if (request.endpointType === ENDPOINT_CONTROLLERS) {
       return {
         errorCode: ErrorCode.MISMATCHED_ENDPOINT_TYPE,
-        errorMessage: 'The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER',
+        errorMessage:
+          'The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER',
         endpointType: ENDPOINT_BROKERS,
       }
     }

@@ -74,8 +74,7 @@ function namesInOrder(request: DescribeTopicPartitionsRequest, image: MetadataIm
 
 function missingTopic(name: string): Topic {
   return {
-    errorCode:
-      topicNameFault(name) === null ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION,
+    errorCode: topicNameFault(name) === null ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION,
     name,
     isInternal: isInternalTopic(name),
     // Without an authorizer everything is allowed, also on what is not there.

@@ -1,0 +1,186 @@
+// Owns this node's copy of the metadata log: fetched as an observer fetches it, replayed into one image after another.
+// Never decides anything, and never talks to the controller but through the channel.
+// Invariant: the image only moves forward, and what waits for an offset is released after `onImage` has acted on it.
+import assert from 'node:assert'
+import type { Host } from '#host'
+import { MetadataDelta, MetadataImage } from '#metadata'
+import { nativeBatchCodec } from '#native'
+import {
+  decodeBatches,
+  ErrorCode,
+  type FetchResponse,
+  fetch,
+  fetchSnapshot,
+  KafkaError,
+  metadataRecords,
+  type RecordBatch,
+} from '#protocol'
+import type { ControllerChannel } from './controller-channel.ts'
+
+const METADATA_TOPIC = '__cluster_metadata'
+const METADATA_TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ'
+const FETCH_VERSION = 17
+const FETCH_SNAPSHOT_VERSION = 1
+const FETCH_WAIT_MS = 500
+const FETCH_BYTES_MAX = 8 << 20
+const RETRY_AFTER_MS = 100
+
+type FetchedPartition = FetchResponse['responses'][number]['partitions'][number]
+
+export interface MetadataFollowerOptions {
+  readonly channel: ControllerChannel
+  readonly host: Host
+  readonly nodeId: number
+  readonly clusterId: string
+  /** Called with each new image, in the same turn: the data plane obeys it before any request sees it. */
+  onImage(delta: MetadataDelta, image: MetadataImage): void
+}
+
+interface Waiter {
+  readonly offset: bigint
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+export class MetadataFollower {
+  readonly #options: MetadataFollowerOptions
+  #image = MetadataImage.empty
+  #waiters: Waiter[] = []
+  #stopped = false
+  #loop: Promise<void> | undefined
+
+  constructor(options: MetadataFollowerOptions) {
+    this.#options = options
+  }
+
+  get image(): MetadataImage {
+    return this.#image
+  }
+
+  start(): void {
+    assert(this.#loop === undefined, 'a follower starts once')
+    this.#loop = this.#follow()
+  }
+
+  /** Resolves when the image holds everything up to and including `offset`. */
+  async reached(offset: bigint): Promise<void> {
+    if (this.#image.offset >= offset) return
+    if (this.#stopped) throw new KafkaError('NOT_CONTROLLER', 'this node no longer follows the metadata log')
+    await new Promise<void>((resolve, reject) => this.#waiters.push({ offset, resolve, reject }))
+  }
+
+  /** The channel must be closed first, or this waits for a fetch to return. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) waiter.reject(new KafkaError('NOT_CONTROLLER', 'the node is stopping'))
+    await this.#loop
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await this.#fetchOnce()
+      } catch (error) {
+        if (this.#stopped) return
+        this.#options.host.logger.warn('fetching the metadata log failed', { error })
+        await new Promise<void>(resolve => this.#options.host.timers.setTimer(RETRY_AFTER_MS, resolve))
+      }
+    }
+  }
+
+  async #fetchOnce(): Promise<void> {
+    const { channel, nodeId, clusterId } = this.#options
+    const { response } = await channel.send(fetch, FETCH_VERSION, {
+      clusterId,
+      replicaState: { replicaId: nodeId },
+      maxWaitMs: FETCH_WAIT_MS,
+      minBytes: 0,
+      maxBytes: FETCH_BYTES_MAX,
+      topics: [
+        {
+          topic: METADATA_TOPIC,
+          topicId: METADATA_TOPIC_ID,
+          partitions: [
+            {
+              partition: 0,
+              fetchOffset: this.#image.offset + 1n,
+              lastFetchedEpoch: this.#image.epoch,
+              partitionMaxBytes: FETCH_BYTES_MAX,
+            },
+          ],
+        },
+      ],
+    })
+    if (this.#stopped) return
+    if (response.errorCode !== ErrorCode.NONE) throw KafkaError.of(response.errorCode)
+    const partition = response.responses[0]?.partitions[0]
+    if (partition === undefined) throw new KafkaError('UNKNOWN_SERVER_ERROR', 'a fetch answer without the metadata log')
+    if (partition.snapshotId.endOffset >= 0n) return this.#loadSnapshot(partition)
+    if (partition.errorCode !== ErrorCode.NONE) throw KafkaError.of(partition.errorCode)
+    if (partition.records !== null && partition.records.length > 0) {
+      this.#replay(partition.records, partition.highWatermark)
+    }
+  }
+
+  /** Our next offset is older than the log: take the snapshot instead, in pieces. */
+  async #loadSnapshot({ snapshotId }: FetchedPartition): Promise<void> {
+    const { channel, nodeId, clusterId } = this.#options
+    const pieces: Buffer[] = []
+    let position = 0n
+    for (;;) {
+      const { response } = await channel.send(fetchSnapshot, FETCH_SNAPSHOT_VERSION, {
+        clusterId,
+        replicaId: nodeId,
+        maxBytes: FETCH_BYTES_MAX,
+        topics: [
+          { name: METADATA_TOPIC, partitions: [{ partition: 0, currentLeaderEpoch: -1, snapshotId, position }] },
+        ],
+      })
+      const piece = response.topics[0]?.partitions[0]
+      const errorCode = response.errorCode || (piece?.errorCode ?? ErrorCode.UNKNOWN_SERVER_ERROR)
+      if (errorCode !== ErrorCode.NONE || piece === undefined) throw KafkaError.of(errorCode)
+      const bytes = piece.unalignedRecords ?? Buffer.alloc(0)
+      pieces.push(bytes)
+      position += BigInt(bytes.length)
+      if (position >= piece.size || bytes.length === 0) break
+    }
+    const delta = new MetadataDelta(MetadataImage.empty)
+    for (const batch of decodeBatches(Buffer.concat(pieces), nativeBatchCodec)) replayBatch(delta, batch)
+    this.#advance(delta, snapshotId.endOffset - 1n, snapshotId.epoch)
+  }
+
+  /** Applies whole batches below the high watermark; those above are fetched again when they are committed. */
+  #replay(records: Buffer, highWatermark: bigint): void {
+    const delta = new MetadataDelta(this.#image)
+    let { offset, epoch } = this.#image
+    for (const batch of decodeBatches(records, nativeBatchCodec)) {
+      if (batch.lastOffset >= highWatermark) break
+      if (batch.lastOffset <= offset) continue
+      assert(batch.baseOffset <= offset + 1n, 'the metadata log has no holes')
+      replayBatch(delta, batch)
+      offset = batch.lastOffset
+      epoch = batch.header.partitionLeaderEpoch
+    }
+    if (offset > this.#image.offset) this.#advance(delta, offset, epoch)
+  }
+
+  #advance(delta: MetadataDelta, offset: bigint, epoch: number): void {
+    assert(offset > this.#image.offset, 'the image only moves forward')
+    this.#image = delta.apply({ offset, epoch })
+    // Synchronous: no request is handled between the new image and what follows from it.
+    this.#options.onImage(delta, this.#image)
+    const waiters = this.#waiters
+    this.#waiters = waiters.filter(waiter => waiter.offset > offset)
+    for (const waiter of waiters) if (waiter.offset <= offset) waiter.resolve()
+  }
+}
+
+function replayBatch(delta: MetadataDelta, batch: RecordBatch): void {
+  if (batch.isControl) return
+  for (const record of batch.records()) {
+    assert(record.value !== null, 'a metadata record has a value')
+    delta.replay(metadataRecords.decode(record.value))
+  }
+}

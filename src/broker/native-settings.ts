@@ -1,0 +1,23 @@
+// Owns the step from Kafka's settings to the options of the data plane. Never adds a default: those are in #config.
+import type { BrokerConfig } from '#config'
+import type { BrokerOptions } from '#native'
+import type { NodeIdentity } from './node-identity.ts'
+
+export function nativeSettings(config: BrokerConfig, identity: NodeIdentity): BrokerOptions {
+  return {
+    nodeId: identity.nodeId,
+    clusterId: identity.clusterId,
+    logDirs: config.logDirs,
+    networkThreads: config.number('num.network.threads'),
+    socketRequestMaxBytes: config.number('socket.request.max.bytes'),
+    maxConnections: config.number('max.connections'),
+    maxConnectionsPerIp: config.number('max.connections.per.ip'),
+    connectionsMaxIdleMs: config.number('connections.max.idle.ms'),
+    socketSendBufferBytes: config.number('socket.send.buffer.bytes'),
+    socketReceiveBufferBytes: config.number('socket.receive.buffer.bytes'),
+    fetchMaxBytes: config.number('fetch.max.bytes'),
+    fetchSessionSlots: config.number('max.incremental.fetch.session.cache.slots'),
+    producerIdExpirationMs: config.number('producer.id.expiration.ms'),
+    recoveryThreadsPerDataDir: config.number('num.recovery.threads.per.data.dir'),
+  }
+}

@@ -1,0 +1,62 @@
+// Owns what follows from a new image on this node: the partition table goes down, the coordinator learns what it leads.
+// Never decides leadership. Invariant: when `publish` returns, every partition the image gives this node takes writes,
+// or its failure has been logged.
+import type { GroupCoordinator } from '#coordinator'
+import { type Logger, uuidFromBytes } from '#host'
+import type { MetadataImage } from '#metadata'
+import type { BrokerHandle, PartitionTableDelta } from '#native'
+import { errorOf } from '#protocol'
+import { GROUP_TOPIC } from './topic-names.ts'
+
+export interface PartitionPublisherOptions {
+  readonly nodeId: number
+  readonly data: BrokerHandle
+  readonly groups: GroupCoordinator
+  readonly logger: Logger
+}
+
+export class PartitionPublisher {
+  readonly #options: PartitionPublisherOptions
+  /** Leader epochs under which this node leads partitions of the group topic. */
+  readonly #ledGroupPartitions = new Map<number, number>()
+  readonly #loading = new Set<Promise<void>>()
+
+  constructor(options: PartitionPublisherOptions) {
+    this.#options = options
+  }
+
+  publish(table: PartitionTableDelta, image: MetadataImage, deletedTopics: readonly string[]): void {
+    const { data, groups, logger } = this.#options
+    for (const failure of data.publish(table).failures) {
+      logger.error('a partition cannot be opened', {
+        topicId: uuidFromBytes(failure.topicId),
+        partition: failure.partition,
+        code: errorOf(failure.errorCode).name,
+        reason: failure.message,
+      })
+    }
+    this.#moveCoordinators(image)
+    if (deletedTopics.length > 0) groups.topicDeleted(deletedTopics)
+  }
+
+  /** Resolves when the coordinators of all partitions led now have read their logs. */
+  async coordinatorsLoaded(): Promise<void> {
+    await Promise.all(this.#loading)
+  }
+
+  #moveCoordinators(image: MetadataImage): void {
+    const { nodeId, groups } = this.#options
+    const partitions = image.topics.byName(GROUP_TOPIC)?.partitions ?? []
+    for (const partition of this.#ledGroupPartitions.keys()) {
+      if (partitions[partition]?.leader === nodeId) continue
+      this.#ledGroupPartitions.delete(partition)
+      groups.partitionResigned(partition)
+    }
+    for (const { partition, leader, leaderEpoch } of partitions) {
+      if (leader !== nodeId || this.#ledGroupPartitions.get(partition) === leaderEpoch) continue
+      this.#ledGroupPartitions.set(partition, leaderEpoch)
+      const loading = groups.partitionElected(partition, leaderEpoch).finally(() => this.#loading.delete(loading))
+      this.#loading.add(loading)
+    }
+  }
+}

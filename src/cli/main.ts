@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// Owns the command line as a whole: the routes, the text of a failure, the exit status.
+// Never does a command's work: each lives in a file of its own, loaded when it is called.
+import { buildApplication, buildRouteMap, run, type StricliProcess, text_en } from '@stricli/core'
+import { CommandFailure, ExitCode } from './exit-codes.ts'
+import { startCommand } from './start-command.ts'
+
+const routes = buildRouteMap({
+  routes: {
+    start: startCommand,
+  },
+  docs: { brief: 'Apache Kafka for the Node.js world: run a broker, manage topics, produce and consume' },
+})
+
+const application = buildApplication(routes, {
+  name: 'millrace',
+  scanner: { caseStyle: 'allow-kebab-for-camel' },
+  determineExitCode: error => (error instanceof CommandFailure ? error.exitCode : ExitCode.FAILURE),
+  localization: {
+    text: { ...text_en, exceptionWhileRunningCommand: failureText },
+  },
+})
+
+/** A failure made for the user is its own text; anything else is ours, and its stack helps to report it. */
+function failureText(error: unknown): string {
+  if (error instanceof CommandFailure) return `millrace: ${error.message}`
+  return `millrace failed: ${error instanceof Error ? error.stack : String(error)}`
+}
+
+// exitCode is `number | undefined` in Node's types and `number` in Stricli's.
+await run(application, process.argv.slice(2), { process: process as StricliProcess })
+// Stricli has negative numbers for mistakes on the command line.
+if (Number(process.exitCode) < 0) process.exitCode = ExitCode.USAGE
