@@ -16,6 +16,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.Map;
 import org.apache.kafka.common.compress.Compression;
 import org.apache.kafka.common.errors.RetriableException;
@@ -158,7 +159,6 @@ public final class Oracle {
                 else builder.appendWithOffset(record.offset(), record.timestamp(), record.key(), record.value(), record.headers());
             }
             MemoryRecords one = builder.build();
-            rebuilt.position(rebuilt.position());
             check(one.sizeInBytes() > 0, "empty batch");
         }
         byte[] result = new byte[rebuilt.position()];
@@ -169,9 +169,9 @@ public final class Oracle {
 
     private static String hex(ByteBuffer buffer) {
         if (buffer == null) return "null";
-        StringBuilder text = new StringBuilder("x");
-        for (int at = buffer.position(); at < buffer.limit(); at++) text.append(String.format("%02x", buffer.get(at)));
-        return text.toString();
+        byte[] copy = new byte[buffer.remaining()];
+        buffer.duplicate().get(copy);
+        return "x" + HexFormat.of().formatHex(copy);
     }
 
     private static String facts() {
