@@ -1,0 +1,24 @@
+/** Metadata: what this node believes about the cluster.
+ *  Owns      the image, and the rule that it changes only by replaying committed records; snapshots; the partition table.
+ *  May touch protocol (record schemas, batches), config (settings of topics), native (types of the partition table), host (uuids).
+ *  Never     decides anything, talks to a socket, opens a file or reads the clock.
+ *  Start at  metadata-image.ts, then metadata-delta.ts. Why it is so: docs/internals/metadata.md */
+export {
+  type BrokerImage,
+  type ControllerImage,
+  isInternalTopic,
+  type ListenerImage,
+  NO_LEADER,
+  type PartitionImage,
+  type SupportedFeatureImage,
+  type TopicImage,
+} from './images.ts'
+export { MetadataDelta } from './metadata-delta.ts'
+export {
+  type ConfigResource,
+  ConfigsImage,
+  MetadataImage,
+  type MetadataImageParts,
+  TopicsImage,
+} from './metadata-image.ts'
+export { PersistentMap } from './persistent-map.ts'
