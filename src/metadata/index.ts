@@ -13,6 +13,8 @@ export {
   type SupportedFeatureImage,
   type TopicImage,
 } from './images.ts'
+export { imageRecords, partitionRecord } from './image-records.ts'
+export { type LoadedBatches, loadBatches, type LoadOptions, replayBatch } from './metadata-batches.ts'
 export { MetadataDelta } from './metadata-delta.ts'
 export {
   type ConfigResource,
@@ -21,4 +23,14 @@ export {
   type MetadataImageParts,
   TopicsImage,
 } from './metadata-image.ts'
+export { nativeTopicConfig, partitionTable, partitionTableDelta } from './partition-table.ts'
 export { PersistentMap } from './persistent-map.ts'
+export {
+  METADATA_VERSION,
+  METADATA_VERSION_LATEST,
+  METADATA_VERSION_MINIMUM,
+  metadataVersionOf,
+  recordVersion,
+} from './record-versions.ts'
+export { decodeSnapshot, encodeSnapshot, type SnapshotOptions } from './snapshot.ts'
+export { compareSnapshotIds, parseSnapshotFileName, type SnapshotId, snapshotFileName } from './snapshot-id.ts'
