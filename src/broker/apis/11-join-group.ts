@@ -1,0 +1,11 @@
+// JoinGroup (11): a member asks into a group and waits until the group has rebalanced. v1 rebalance timeout, v4 member ids are
+// handed out before joining (KIP-394), v5 static members (KIP-345), v7 protocol type, v8 reason, v9 skip assignment.
+import { joinGroup as joinGroupApi } from '#protocol'
+import { withGroupTopic } from '../group-topic.ts'
+import type { ApiHandler } from '../request-context.ts'
+
+export const joinGroup: ApiHandler<typeof joinGroupApi> = {
+  api: joinGroupApi,
+  handle: (request, context) => withGroupTopic(context, () => context.services.groups.joinGroup(request, context)),
+  failed: ({ memberId }, { errorCode }) => ({ errorCode, memberId }),
+}
