@@ -14,6 +14,7 @@ import type {
   ResponseOf,
 } from './schema/notation.ts'
 import { Reader } from './schema/reader.ts'
+import { EncodeError, WireError } from './schema/wire-error.ts'
 import { Writer } from './schema/writer.ts'
 
 type Plain = Record<string, unknown>
@@ -66,12 +67,22 @@ function asReader(bytes: Reader | Buffer): Reader {
 
 function writeBody(described: Versioned, fields: Fields, version: number, value: unknown, writer: Writer): void {
   checkVersion(described, version)
-  structCodec(fields, version, described.flexible).write(writer, value as Plain)
+  const codec = structCodec(fields, version, described.flexible)
+  try {
+    codec.write(writer, value as Plain)
+  } catch (error) {
+    throw new EncodeError(`${described.name} v${version}`, error)
+  }
 }
 
 function readBody(described: Versioned, fields: Fields, version: number, bytes: Reader | Buffer): unknown {
   checkVersion(described, version)
-  return structCodec(fields, version, described.flexible).read(asReader(bytes))
+  const codec = structCodec(fields, version, described.flexible)
+  try {
+    return codec.read(asReader(bytes))
+  } catch (error) {
+    throw error instanceof WireError ? error.of(`${described.name} v${version}`) : error
+  }
 }
 
 export function writeRequest<A extends Api>(api: A, version: number, request: RequestInput<A>, writer: Writer): void {

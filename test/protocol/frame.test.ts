@@ -7,7 +7,10 @@ import {
   decodeResponseFrame,
   encodeRequestFrame,
   encodeResponseFrame,
+  joinGroup,
+  offsetCommit,
   type CreateTopicsRequest,
+  type RequestInput,
 } from '#protocol'
 
 describe('frames', () => {
@@ -55,10 +58,43 @@ describe('frames', () => {
     expect(decodeRequestFrame(frame).header).toEqual({ apiKey: 18, apiVersion: 99, correlationId: 7, clientId: 'ca' })
   })
 
-  it('a non-default value the version cannot carry is refused, an ignorable one is dropped', () => {
-    expect(() => encodeResponseFrame(createTopics, 2, 1, { topics: [{ name: 'a', numPartitions: 5 }] })).not.toThrow()
+  it('a non-default value the version cannot carry is refused by name, an ignorable one is dropped', () => {
+    const response = (version: number, topic: object) =>
+      encodeResponseFrame(createTopics, version, 1, { topics: [{ name: 'a', ...topic }] })
+    expect(response(2, { numPartitions: 5, topicId: 'AAAAAAAAAAAAAAAAAAAAAQ' })).toEqual(response(2, {}))
+    const commit = (version: number) =>
+      encodeRequestFrame(offsetCommit, version, { correlationId: 1, clientId: null }, { groupInstanceId: 'static' })
+    expect(() => commit(7)).not.toThrow()
+    expect(() => commit(6)).toThrow('OffsetCommit v6.groupInstanceId: version 6 cannot carry this field')
+  })
+
+  it('null where the version has none, a number out of range and a string too long are refused by name', () => {
+    const join = (request: RequestInput<typeof joinGroup>) => () =>
+      encodeRequestFrame(joinGroup, 5, { correlationId: 1, clientId: null }, request)
+    expect(join({ groupId: 'x'.repeat(40_000) })).toThrow('JoinGroup v5.groupId: string of 40000 bytes')
+    expect(join({ sessionTimeoutMs: 2 ** 31 })).toThrow(/JoinGroup v5.sessionTimeoutMs/)
+    expect(join({ groupId: null as never })).toThrow('JoinGroup v5.groupId: this version cannot carry null')
+  })
+
+  it('a version outside the range is refused in both directions', () => {
     expect(() => encodeRequestFrame(createTopics, 8, { correlationId: 1, clientId: null }, {})).toThrow(
       /CreateTopics v8/,
     )
+    expect(() => decodeRequest(createTopics, 1, Buffer.alloc(9))).toThrow(/2-7/)
+  })
+
+  it('a message over the hand-over size is encoded whole and leaves the next one alone', () => {
+    const memberMetadata = Buffer.alloc(300_000, 7)
+    const encode = () =>
+      encodeRequestFrame(
+        joinGroup,
+        5,
+        { correlationId: 1, clientId: null },
+        { protocols: [{ name: 'p', metadata: memberMetadata }] },
+      )
+    const first = encode()
+    const second = encode()
+    expect(first.equals(second)).toBe(true)
+    expect(first.length).toBeGreaterThan(300_000)
   })
 })

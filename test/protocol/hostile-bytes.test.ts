@@ -18,7 +18,8 @@ import { randomMessage } from './random-message.ts'
 import { SeededRandom } from './seeded-random.ts'
 
 const SEED = Number(process.env['MILLRACE_SEED'] ?? 1)
-const MUTANTS_PER_PAIR = 30
+/** Raise it for a long run, with another MILLRACE_SEED. */
+const MUTANTS_PER_PAIR = Number(process.env['MILLRACE_MUTANTS'] ?? 30)
 
 const described: readonly Message[] = [
   ...[...apis.values()].flatMap(api => [
@@ -108,6 +109,7 @@ describe('hostile bytes', () => {
       request('0203c328000000000001010100')()
     } catch (error) {
       expect((error as WireError).path).toBe('topics.name')
+      expect((error as WireError).message).toBe('CreateTopics v7 topics.name: string is not UTF-8 [utf8]')
     }
   })
 

@@ -26,8 +26,10 @@ export class WireError extends KafkaError {
     return this
   }
 
-  override toString(): string {
-    return `${this.name} [${this.fault}] ${this.path === '' ? '' : `${this.path}: `}${this.message}`
+  /** Completes the message once the whole path is known. */
+  of(message: string): this {
+    this.message = `${message} ${this.path}: ${this.message} [${this.fault}]`
+    return this
   }
 }
 
