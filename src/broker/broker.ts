@@ -27,6 +27,7 @@ import { ProducerIds } from './producer-ids.ts'
 import { Registration } from './registration.ts'
 import type { BrokerServices } from './request-context.ts'
 import { Router } from './router.ts'
+import { GROUP_TOPIC } from './topic-names.ts'
 
 /** The steps of a stop share two seconds; each has its own part, so that a stuck one cannot take another's. */
 const LEAVE_TIMEOUT_MS = 300
@@ -136,14 +137,15 @@ export class Broker {
       config,
       logs: new GroupLogs(data, () => follower.image),
       batchCodec: nativeBatchCodec,
+      partitionCount: () => follower.image.topics.byName(GROUP_TOPIC)?.partitions.length,
     })
-    const publisher = new PartitionPublisher({ nodeId, data, groups, logger })
+    const publisher = new PartitionPublisher({ nodeId, config, data, groups, logger })
     const follower = new MetadataFollower({
       channel,
       host,
       nodeId,
       clusterId,
-      onImage: (delta, image) => publisher.publish(toPartitionTable(delta, config), image, delta.deletedTopicNames),
+      onImage: (change, previous) => publisher.publish(change, previous),
     })
     const registration = new Registration({
       channel,

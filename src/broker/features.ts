@@ -1,6 +1,8 @@
 // Owns the feature levels this broker can work at. Never finalises one: that is the controller's.
 // Invariant: a feature is listed only when its semantics exist here, because clients change their behaviour by it.
 
+import { METADATA_VERSION, METADATA_VERSION_LATEST, METADATA_VERSION_MINIMUM } from '#metadata'
+
 export interface SupportedFeature {
   readonly name: string
   readonly minVersion: number
@@ -9,6 +11,5 @@ export interface SupportedFeature {
 
 export const supportedFeatures: readonly SupportedFeature[] = [
   { name: 'kraft.version', minVersion: 0, maxVersion: 1 },
-  // 3.3-IV3 to 4.3-IV0.
-  { name: 'metadata.version', minVersion: 7, maxVersion: 30 },
+  { name: METADATA_VERSION, minVersion: METADATA_VERSION_MINIMUM, maxVersion: METADATA_VERSION_LATEST },
 ]

@@ -3,18 +3,9 @@
 // Invariant: the image only moves forward, and what waits for an offset is released after `onImage` has acted on it.
 import assert from 'node:assert'
 import type { Host } from '#host'
-import { MetadataDelta, MetadataImage } from '#metadata'
+import { decodeSnapshot, loadBatches, type MetadataDelta, MetadataImage } from '#metadata'
 import { nativeBatchCodec } from '#native'
-import {
-  decodeBatches,
-  ErrorCode,
-  type FetchResponse,
-  fetch,
-  fetchSnapshot,
-  KafkaError,
-  metadataRecords,
-  type RecordBatch,
-} from '#protocol'
+import { ErrorCode, type FetchResponse, fetch, fetchSnapshot, KafkaError } from '#protocol'
 import type { ControllerChannel } from './controller-channel.ts'
 
 const METADATA_TOPIC = '__cluster_metadata'
@@ -27,13 +18,19 @@ const RETRY_AFTER_MS = 100
 
 type FetchedPartition = FetchResponse['responses'][number]['partitions'][number]
 
+/** A new image, and what led to it; a snapshot leads to one without saying what changed. */
+export interface MetadataChange {
+  readonly image: MetadataImage
+  readonly delta: MetadataDelta | null
+}
+
 export interface MetadataFollowerOptions {
   readonly channel: ControllerChannel
   readonly host: Host
   readonly nodeId: number
   readonly clusterId: string
   /** Called with each new image, in the same turn: the data plane obeys it before any request sees it. */
-  onImage(delta: MetadataDelta, image: MetadataImage): void
+  onImage(change: MetadataChange, previous: MetadataImage): void
 }
 
 interface Waiter {
@@ -119,9 +116,10 @@ export class MetadataFollower {
     if (partition === undefined) throw new KafkaError('UNKNOWN_SERVER_ERROR', 'a fetch answer without the metadata log')
     if (partition.snapshotId.endOffset >= 0n) return this.#loadSnapshot(partition)
     if (partition.errorCode !== ErrorCode.NONE) throw KafkaError.of(partition.errorCode)
-    if (partition.records !== null && partition.records.length > 0) {
-      this.#replay(partition.records, partition.highWatermark)
-    }
+    if (partition.records === null || partition.records.length === 0) return
+    const { highWatermark } = partition
+    const loaded = loadBatches(this.#image, partition.records, { codec: nativeBatchCodec, highWatermark })
+    if (loaded !== null) this.#advance(loaded)
   }
 
   /** Our next offset is older than the log: take the snapshot instead, in pieces. */
@@ -146,41 +144,18 @@ export class MetadataFollower {
       position += BigInt(bytes.length)
       if (position >= piece.size || bytes.length === 0) break
     }
-    const delta = new MetadataDelta(MetadataImage.empty)
-    for (const batch of decodeBatches(Buffer.concat(pieces), nativeBatchCodec)) replayBatch(delta, batch)
-    this.#advance(delta, snapshotId.endOffset - 1n, snapshotId.epoch)
+    this.#advance({ image: decodeSnapshot(snapshotId, Buffer.concat(pieces), nativeBatchCodec), delta: null })
   }
 
-  /** Applies whole batches below the high watermark; those above are fetched again when they are committed. */
-  #replay(records: Buffer, highWatermark: bigint): void {
-    const delta = new MetadataDelta(this.#image)
-    let { offset, epoch } = this.#image
-    for (const batch of decodeBatches(records, nativeBatchCodec)) {
-      if (batch.lastOffset >= highWatermark) break
-      if (batch.lastOffset <= offset) continue
-      assert(batch.baseOffset <= offset + 1n, 'the metadata log has no holes')
-      replayBatch(delta, batch)
-      offset = batch.lastOffset
-      epoch = batch.header.partitionLeaderEpoch
-    }
-    if (offset > this.#image.offset) this.#advance(delta, offset, epoch)
-  }
-
-  #advance(delta: MetadataDelta, offset: bigint, epoch: number): void {
+  #advance({ image, delta }: MetadataChange): void {
+    const { offset } = image
     assert(offset > this.#image.offset, 'the image only moves forward')
-    this.#image = delta.apply({ offset, epoch })
+    const previous = this.#image
+    this.#image = image
     // Synchronous: no request is handled between the new image and what follows from it.
-    this.#options.onImage(delta, this.#image)
+    this.#options.onImage({ image, delta }, previous)
     const waiters = this.#waiters
     this.#waiters = waiters.filter(waiter => waiter.offset > offset)
     for (const waiter of waiters) if (waiter.offset <= offset) waiter.resolve()
-  }
-}
-
-function replayBatch(delta: MetadataDelta, batch: RecordBatch): void {
-  if (batch.isControl) return
-  for (const record of batch.records()) {
-    assert(record.value !== null, 'a metadata record has a value')
-    delta.replay(metadataRecords.decode(record.value))
   }
 }

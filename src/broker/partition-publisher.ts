@@ -2,14 +2,17 @@
 // Never decides leadership. Invariant: when `publish` returns, every partition the image gives this node takes writes,
 // or its failure has been logged.
 import type { GroupCoordinator } from '#coordinator'
-import { type Logger, uuidFromBytes } from '#host'
-import type { MetadataImage } from '#metadata'
+import { type Logger, uuidFromBytes, uuidToBytes } from '#host'
+import type { BrokerConfig } from '#config'
+import { type MetadataImage, partitionTable, partitionTableDelta, type TopicImage } from '#metadata'
 import type { BrokerHandle, PartitionTableDelta } from '#native'
 import { errorOf } from '#protocol'
+import type { MetadataChange } from './metadata-follower.ts'
 import { GROUP_TOPIC } from './topic-names.ts'
 
 export interface PartitionPublisherOptions {
   readonly nodeId: number
+  readonly config: BrokerConfig
   readonly data: BrokerHandle
   readonly groups: GroupCoordinator
   readonly logger: Logger
@@ -25,8 +28,25 @@ export class PartitionPublisher {
     this.#options = options
   }
 
-  publish(table: PartitionTableDelta, image: MetadataImage, deletedTopics: readonly string[]): void {
-    const { data, groups, logger } = this.#options
+  publish({ image, delta }: MetadataChange, previous: MetadataImage): void {
+    const { config, groups } = this.#options
+    const deleted = delta === null ? topicsGone(previous, image) : delta.deletedTopics
+    this.#pushDown(
+      delta === null
+        ? { ...partitionTable(image, config), deletedTopicIds: deleted.map(({ topicId }) => uuidToBytes(topicId)) }
+        : partitionTableDelta(delta, image, config),
+    )
+    this.#moveCoordinators(image)
+    if (deleted.length > 0) groups.topicDeleted(deleted.map(({ name, topicId }) => ({ name, topicId })))
+  }
+
+  /** Resolves when the coordinators of all partitions led now have read their logs. */
+  async coordinatorsLoaded(): Promise<void> {
+    await Promise.all(this.#loading)
+  }
+
+  #pushDown(table: PartitionTableDelta): void {
+    const { data, logger } = this.#options
     for (const failure of data.publish(table).failures) {
       logger.error('a partition cannot be opened', {
         topicId: uuidFromBytes(failure.topicId),
@@ -35,13 +55,6 @@ export class PartitionPublisher {
         reason: failure.message,
       })
     }
-    this.#moveCoordinators(image)
-    if (deletedTopics.length > 0) groups.topicDeleted(deletedTopics)
-  }
-
-  /** Resolves when the coordinators of all partitions led now have read their logs. */
-  async coordinatorsLoaded(): Promise<void> {
-    await Promise.all(this.#loading)
   }
 
   #moveCoordinators(image: MetadataImage): void {
@@ -59,4 +72,8 @@ export class PartitionPublisher {
       this.#loading.add(loading)
     }
   }
+}
+
+function topicsGone(previous: MetadataImage, image: MetadataImage): readonly TopicImage[] {
+  return [...previous.topics.all()].filter(({ topicId }) => image.topics.byId(topicId) === undefined)
 }

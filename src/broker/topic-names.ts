@@ -1,14 +1,9 @@
-// Owns what may be a topic name and which topics belong to the broker itself.
+// Owns what may be a topic name, and the name of the coordinators' topic.
 
 const NAME_LENGTH_MAX = 249
 const LEGAL_NAME = /^[a-zA-Z0-9._-]+$/
 
 export const GROUP_TOPIC = '__consumer_offsets'
-const INTERNAL_TOPICS: ReadonlySet<string> = new Set([GROUP_TOPIC, '__transaction_state', '__share_group_state'])
-
-export function isInternalTopic(name: string): boolean {
-  return INTERNAL_TOPICS.has(name)
-}
 
 /** Null when the name is legal, else what is wrong with it. */
 export function topicNameFault(name: string): string | null {

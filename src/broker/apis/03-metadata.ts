@@ -1,11 +1,11 @@
 // Metadata (3): brokers, topics, leaders. v1 null = all topics, empty = none; v4 flag for automatic creation; v5 offline
 // replicas; v7 leader epochs; v8 authorized operations; v10 topic ids in answers, v12 in requests; v13 top-level error.
-import type { MetadataImage, TopicImage } from '#metadata'
+import { isInternalTopic, type MetadataImage, type TopicImage } from '#metadata'
 import { ErrorCode, KafkaError, type MetadataRequest, metadata as metadataApi, type ResponseInput } from '#protocol'
 import { CLUSTER_OPERATIONS, OPERATIONS_NOT_REQUESTED, TOPIC_OPERATIONS } from '../authorized-operations.ts'
 import { aliveEndpoints, leaderView } from '../endpoints.ts'
 import type { ApiHandler, RequestContext } from '../request-context.ts'
-import { isInternalTopic, topicNameFault } from '../topic-names.ts'
+import { topicNameFault } from '../topic-names.ts'
 
 type Topic = NonNullable<ResponseInput<typeof metadataApi>['topics']>[number]
 

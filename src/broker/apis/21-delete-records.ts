@@ -1,7 +1,7 @@
 // DeleteRecords (21): moves the log start offset forward; -1 means up to the high watermark.
+import { isInternalTopic } from '#metadata'
 import { deleteRecords as deleteRecordsApi, ErrorCode } from '#protocol'
 import type { ApiHandler, RequestContext } from '../request-context.ts'
-import { isInternalTopic } from '../topic-names.ts'
 
 const LOW_WATERMARK_UNKNOWN = -1n
 

@@ -1,5 +1,5 @@
 // DescribeTopicPartitions (75): topics in name order, a bounded number of partitions at a time, the rest through a cursor.
-import type { MetadataImage, PartitionImage, TopicImage } from '#metadata'
+import { isInternalTopic, type MetadataImage, type PartitionImage, type TopicImage } from '#metadata'
 import {
   type DescribeTopicPartitionsRequest,
   describeTopicPartitions as describeTopicPartitionsApi,
@@ -10,7 +10,7 @@ import {
 import { OPERATIONS_NOT_REQUESTED, TOPIC_OPERATIONS } from '../authorized-operations.ts'
 import { leaderView } from '../endpoints.ts'
 import type { ApiHandler, RequestContext } from '../request-context.ts'
-import { isInternalTopic, topicNameFault } from '../topic-names.ts'
+import { topicNameFault } from '../topic-names.ts'
 
 type Response = ResponseInput<typeof describeTopicPartitionsApi>
 type Topic = NonNullable<Response['topics']>[number]
