@@ -31,3 +31,22 @@ pub(crate) fn write_crc(batch: &mut [u8]) {
     let crc = computed_crc(batch);
     batch[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    #[test]
+    fn known_value() {
+        assert_eq!(super::crc32c(b"123456789"), 0xe306_9283);
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_other_implementation(bytes in vec(any::<u8>(), 0..3_000), skip in 0..64usize) {
+            let bytes = bytes.get(skip..).unwrap_or_default();
+            prop_assert_eq!(super::crc32c(bytes), crc32c::crc32c(bytes));
+        }
+    }
+}
