@@ -120,9 +120,7 @@ function load(): Addon {
   }
   const requireAddon = createRequire(import.meta.url)
   const refusals: unknown[] = []
-  for (const triple of triples()) {
-    const built = fileURLToPath(new URL(`../../native/millrace.${triple}.node`, import.meta.url))
-    if (!existsSync(built)) continue
+  for (const built of builtAddons()) {
     try {
       return requireAddon(built) as Addon
     } catch (cause) {
@@ -137,6 +135,14 @@ function load(): Addon {
     }
   }
   throw missingAddon(refusals)
+}
+
+/** The addon beside this package: one folder up from `dist`, two from `dist/<door>` or `src/native`. */
+function builtAddons(): readonly string[] {
+  return ['../native', '../../native']
+    .flatMap(folder => triples().map(triple => new URL(`${folder}/millrace.${triple}.node`, import.meta.url)))
+    .map(url => fileURLToPath(url))
+    .filter(path => existsSync(path))
 }
 
 function missingAddon(refusals: readonly unknown[]): NativeError {
