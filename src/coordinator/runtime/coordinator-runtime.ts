@@ -45,7 +45,8 @@ export class CoordinatorRuntime<Event, Response, Rec> {
   }
 
   read<T>(partition: number, look: (shard: CoordinatorShard<Event, Response, Rec>) => T): T | ErrorName {
-    return this.#partitions.get(partition)?.read(look) ?? 'NOT_COORDINATOR'
+    const runtime = this.#partitions.get(partition)
+    return runtime === undefined ? 'NOT_COORDINATOR' : runtime.read(look)
   }
 
   /** Hands an event to every active partition. */
