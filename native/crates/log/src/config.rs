@@ -1,0 +1,62 @@
+//! Owns the settings of one log, under Kafka's names with the units spelled out. Defaults are Kafka's; who sets them is above.
+
+use millrace_record::TimestampType;
+
+use crate::Uuid;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `segment.bytes`: a segment never grows beyond it.
+    pub segment_bytes: u32,
+    /// `segment.ms`: a segment whose first batch is older than this, by the timestamps of what is appended, is rolled.
+    pub segment_ms: i64,
+    /// `segment.jitter.ms`: each segment rolls earlier by its own share of this, so that partitions do not roll together.
+    pub segment_jitter_ms: i64,
+    /// `segment.index.bytes`: room in each index; a full index rolls the segment.
+    pub segment_index_bytes: u32,
+    /// `index.interval.bytes`: bytes of batches between two index entries.
+    pub index_interval_bytes: u32,
+    /// `max.message.bytes`. Enforced by whoever validates; kept here because it travels with the rest.
+    pub max_message_bytes: u32,
+    /// `message.timestamp.type`.
+    pub message_timestamp_type: TimestampType,
+    /// `message.timestamp.before.max.ms`, enforced by whoever validates.
+    pub message_timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`, enforced by whoever validates.
+    pub message_timestamp_after_max_ms: i64,
+    /// `cleanup.policy` contains compact: offsets may have gaps between segments.
+    pub compacted: bool,
+    /// `file.delete.delay.ms`: how long a deleted segment keeps its `.deleted` name before it is unlinked.
+    pub file_delete_delay_ms: i64,
+}
+
+impl Default for LogConfig {
+    fn default() -> LogConfig {
+        LogConfig {
+            segment_bytes: 1024 * 1024 * 1024,
+            segment_ms: 7 * 24 * 60 * 60 * 1000,
+            segment_jitter_ms: 0,
+            segment_index_bytes: 10 * 1024 * 1024,
+            index_interval_bytes: 4096,
+            max_message_bytes: 1024 * 1024 + 12,
+            message_timestamp_type: TimestampType::CreateTime,
+            message_timestamp_before_max_ms: i64::MAX,
+            message_timestamp_after_max_ms: 60 * 60 * 1000,
+            compacted: false,
+            file_delete_delay_ms: 60_000,
+        }
+    }
+}
+
+/// What the log directory's checkpoints say about a partition before it is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenHints {
+    /// The clean-shutdown marker was there: files are what their owner left.
+    pub clean_shutdown: bool,
+    /// From recovery-point-offset-checkpoint: everything below was synced. 0 when unknown.
+    pub recovery_point: i64,
+    /// From log-start-offset-checkpoint. 0 when unknown.
+    pub log_start_offset: i64,
+    /// The topic's id: checked against partition.metadata, which is written if missing.
+    pub topic_id: Option<Uuid>,
+}

@@ -1,0 +1,335 @@
+//! Owns the log of one partition: its segments, its ends, and the small state beside them. Used under the partition's own lock.
+//! Invariants: there is always an active (last) segment; segments ascend by base offset and do not overlap;
+//! log start offset <= synced offset's segment end <= log end offset; the log end offset advances only after the bytes are written.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use millrace_host::disk::Disk;
+use millrace_record::BatchHeader;
+
+use crate::config::LogConfig;
+use crate::error::{Attempt, ReadError, StorageError};
+use crate::leader_epochs::{EpochEndOffset, LeaderEpochs};
+use crate::names::{LEADER_EPOCH_CHECKPOINT, SNAPSHOT_SUFFIX};
+use crate::producer_snapshot::{
+    ProducerSnapshot, ProducerSnapshotEntry, encode_producer_snapshot, parse_producer_snapshot,
+};
+use crate::read::PositionRing;
+use crate::retention::PendingDeletion;
+use crate::segment::Segment;
+use crate::segment_files::SegmentFiles;
+use crate::sync_mark::{SyncMark, SyncState, SyncTarget};
+
+pub struct Log<D: Disk> {
+    pub(crate) files: SegmentFiles<D>,
+    pub(crate) config: LogConfig,
+    /// Ascending; the last is the active one.
+    pub(crate) segments: Vec<Segment<D>>,
+    pub(crate) log_start_offset: i64,
+    pub(crate) log_end_offset: i64,
+    /// Loaded on first use.
+    pub(crate) epochs: Option<LeaderEpochs>,
+    /// Offsets of the producer snapshots on disk or on their way there, ascending.
+    pub(crate) snapshots: Vec<i64>,
+    pub(crate) read_positions: PositionRing,
+    pub(crate) append_positions: PositionRing,
+    pub(crate) sync: SyncState<D>,
+    pub(crate) deletions: Vec<PendingDeletion>,
+    /// An I/O error left file and memory in doubt: no appends until reopened.
+    pub(crate) fenced: bool,
+    pub(crate) report: OpenReport,
+}
+
+/// What opening had to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Segments whose batches were checked.
+    pub recovered_segments: u32,
+    /// Bytes whose checksums were computed.
+    pub scanned_bytes: u64,
+    /// Bytes cut off behind the last good batch, in all segments.
+    pub truncated_bytes: u64,
+    /// Whole segments dropped because they lie behind damage.
+    pub dropped_segments: u32,
+    /// Files removed or renamed: orphan indexes, leftovers of deletion and compaction.
+    pub cleaned_files: u32,
+}
+
+impl<D: Disk> Log<D> {
+    pub fn directory(&self) -> &Path {
+        &self.files.dir
+    }
+
+    pub fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
+    /// Takes effect from the next append on.
+    pub fn set_config(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
+    pub fn open_report(&self) -> &OpenReport {
+        &self.report
+    }
+
+    /// First offset that may be read.
+    pub fn log_start_offset(&self) -> i64 {
+        self.log_start_offset
+    }
+
+    /// Offset of the next batch.
+    pub fn log_end_offset(&self) -> i64 {
+        self.log_end_offset
+    }
+
+    /// Everything below is on disk (the sync mark).
+    pub fn synced_offset(&self) -> i64 {
+        self.sync.synced_offset
+    }
+
+    /// Bytes of all segments.
+    pub fn size_bytes(&self) -> u64 {
+        self.segments
+            .iter()
+            .map(|segment| u64::from(segment.size))
+            .sum()
+    }
+
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Base offset of the active segment.
+    pub fn active_segment_base_offset(&self) -> i64 {
+        self.active().base_offset
+    }
+
+    pub fn is_fenced(&self) -> bool {
+        self.fenced
+    }
+
+    pub(crate) fn active(&self) -> &Segment<D> {
+        self.segments
+            .last()
+            .expect("there is always an active segment")
+    }
+
+    // ---- syncing
+
+    /// What to sync so that everything appended so far is on disk; None when it already is. Hand the request to the sync threads and the
+    /// mark back to `mark_synced`, or the failure to `mark_sync_failed`.
+    pub fn sync_target(&mut self) -> Result<Option<SyncTarget<D>>, StorageError> {
+        if self.sync.is_everything_synced(self.log_end_offset) {
+            return Ok(None);
+        }
+        // A released active segment with unsynced bytes has lost its handle; opening it again reaches the same pages.
+        let active = self
+            .segments
+            .last_mut()
+            .expect("there is always an active segment");
+        let needs_active = active.size > 0 && self.sync.synced_offset < self.log_end_offset;
+        if needs_active && let Err(error) = active.file(&self.files) {
+            self.fenced = true;
+            return Err(error);
+        }
+        let active_file = active.open_file().filter(|_| needs_active);
+        Ok(Some(self.sync.target(
+            &self.files.dir,
+            active_file,
+            self.log_end_offset,
+        )))
+    }
+
+    /// The sync behind the mark has succeeded. Returns the synced offset.
+    pub fn mark_synced(&mut self, mark: SyncMark) -> i64 {
+        self.sync.mark_synced(mark, self.log_end_offset);
+        self.sync.synced_offset
+    }
+
+    /// A sync failed: what it covered may be lost although reads still show it. Nothing more is appended or called synced.
+    pub fn mark_sync_failed(&mut self) {
+        self.fenced = true;
+    }
+
+    /// Syncs on the calling thread. For start-up, shutdown and logs without a reactor.
+    pub fn sync(&mut self) -> Result<i64, StorageError> {
+        if let Some(target) = self.sync_target()? {
+            if let Err(error) = target.request.perform(&self.files.disk) {
+                self.fenced = true;
+                return Err(StorageError::new("sync", &self.files.dir, error));
+            }
+            self.mark_synced(target.mark);
+        }
+        Ok(self.sync.synced_offset)
+    }
+
+    /// Writes index entries out and lets go of every file handle and index page: for a partition nobody has used for a while.
+    /// Ranges handed out by `read` stay valid.
+    pub fn release_files(&mut self) -> Result<(), StorageError> {
+        for segment in &mut self.segments {
+            segment.release(&self.files)?;
+        }
+        self.read_positions.clear();
+        self.append_positions.clear();
+        Ok(())
+    }
+
+    /// Closes the log. `clean` makes everything durable first and returns the recovery point to checkpoint; the clean-shutdown marker may be
+    /// written when every log of the directory has closed cleanly. Not clean = as if the process had died.
+    pub fn close(&mut self, clean: bool) -> Result<i64, StorageError> {
+        if clean && !self.fenced {
+            for segment in &mut self.segments {
+                segment.flush_indexes(&self.files, true)?;
+            }
+            self.sync()?;
+        }
+        self.fenced = true;
+        for segment in &mut self.segments {
+            // What could be written has been; what remains is rebuilt at the next open.
+            let _ = segment.release(&self.files);
+        }
+        Ok(self.sync.synced_offset)
+    }
+
+    // ---- leader epochs
+
+    /// Where `epoch` ended in this log: Kafka's OffsetForLeaderEpoch.
+    pub fn leader_epoch_end_offset(&mut self, epoch: i32) -> Result<EpochEndOffset, ReadError> {
+        let log_end_offset = self.log_end_offset;
+        Ok(self.leader_epochs()?.end_offset_for(epoch, log_end_offset))
+    }
+
+    /// The leader epoch of the record at `offset`.
+    pub fn leader_epoch_at(&mut self, offset: i64) -> Result<Option<i32>, ReadError> {
+        Ok(self.leader_epochs()?.epoch_at(offset))
+    }
+
+    pub fn latest_leader_epoch(&mut self) -> Result<Option<i32>, ReadError> {
+        Ok(self.leader_epochs()?.latest_epoch())
+    }
+
+    pub(crate) fn leader_epochs(&mut self) -> Result<&mut LeaderEpochs, ReadError> {
+        if self.epochs.is_none() {
+            let path = self.files.dir.join(LEADER_EPOCH_CHECKPOINT);
+            let mut epochs = match self.files.disk.read_file(&path) {
+                Ok(text) => match LeaderEpochs::parse(&text) {
+                    Some(epochs) => epochs,
+                    None => self.epochs_from_batches()?,
+                },
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    LeaderEpochs::default()
+                }
+                Err(error) => return Err(StorageError::new("read", &path, error).into()),
+            };
+            // The checkpoint may be older than a truncation or a moved log start.
+            epochs.truncate_from_end(self.log_end_offset);
+            epochs.truncate_from_start(self.log_start_offset);
+            self.epochs = Some(epochs);
+        }
+        Ok(self.epochs.as_mut().expect("just loaded"))
+    }
+
+    fn epochs_from_batches(&mut self) -> Result<LeaderEpochs, ReadError> {
+        let mut epochs = LeaderEpochs::default();
+        self.for_each_batch(self.log_start_offset, |header| {
+            epochs.assign(header.partition_leader_epoch, header.base_offset);
+        })?;
+        Ok(epochs)
+    }
+
+    /// Makes the leader-epoch checkpoint part of the next sync.
+    pub(crate) fn note_epochs_changed(&mut self) {
+        let text = self.epochs.as_ref().expect("epochs were changed").to_text();
+        self.sync.note_replacement(
+            self.files.dir.join(LEADER_EPOCH_CHECKPOINT),
+            Arc::from(text.into_bytes()),
+        );
+    }
+
+    // ---- producer state
+
+    /// Calls `visit` for the header of every batch from the one that holds `from_offset` to the end.
+    pub fn for_each_batch(
+        &mut self,
+        from_offset: i64,
+        mut visit: impl FnMut(&BatchHeader),
+    ) -> Result<(), ReadError> {
+        let first = self
+            .segments
+            .partition_point(|segment| segment.base_offset <= from_offset)
+            .saturating_sub(1);
+        for index in first..self.segments.len() {
+            let segment = &mut self.segments[index];
+            let start = match segment.locate(&self.files, &self.config, from_offset)? {
+                Some(located) => located.position,
+                None => continue,
+            };
+            segment.scan(&self.files, start, |located| {
+                visit(&located.header);
+                true
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the state of all producers as of the log end offset. The file is written by the next sync.
+    /// To be called after an append that rolled, and before a clean close.
+    pub fn write_producer_snapshot(&mut self, entries: &[ProducerSnapshotEntry]) {
+        let offset = self.log_end_offset;
+        let path = self.files.path(offset, SNAPSHOT_SUFFIX);
+        self.sync
+            .note_replacement(path, Arc::from(encode_producer_snapshot(entries)));
+        if self.snapshots.last() != Some(&offset) {
+            assert!(
+                self.snapshots.last().is_none_or(|last| *last < offset),
+                "snapshots ascend with the log"
+            );
+            self.snapshots.push(offset);
+        }
+    }
+
+    /// The newest sound snapshot. The caller replays `for_each_batch` from its offset, or from the log start without one.
+    pub fn read_producer_snapshot(&mut self) -> Result<Option<ProducerSnapshot>, StorageError> {
+        while let Some(&offset) = self.snapshots.last() {
+            let path = self.files.path(offset, SNAPSHOT_SUFFIX);
+            match self.files.disk.read_file(&path) {
+                Ok(bytes) => {
+                    if let Some(entries) = parse_producer_snapshot(&bytes) {
+                        return Ok(Some(ProducerSnapshot { offset, entries }));
+                    }
+                    self.files.remove(&path)?;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).attempt("read", &path),
+            }
+            self.snapshots.pop();
+        }
+        Ok(None)
+    }
+
+    /// Removes snapshots for which `is_stale` holds.
+    pub(crate) fn remove_snapshots(
+        &mut self,
+        is_stale: impl Fn(i64) -> bool,
+    ) -> Result<(), StorageError> {
+        if !self.snapshots.iter().any(|&offset| is_stale(offset)) {
+            return Ok(());
+        }
+        let stale: Vec<i64> = self
+            .snapshots
+            .iter()
+            .copied()
+            .filter(|&offset| is_stale(offset))
+            .collect();
+        self.snapshots.retain(|&offset| !is_stale(offset));
+        for offset in stale {
+            let path = self.files.path(offset, SNAPSHOT_SUFFIX);
+            self.sync.forget_replacements(|known| *known == path);
+            self.files.remove(&path)?;
+        }
+        self.sync.note_directory_change();
+        Ok(())
+    }
+}

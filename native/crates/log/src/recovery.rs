@@ -1,0 +1,510 @@
+//! Owns opening a partition's directory: cleaning up what a crash left, finding the segments, and after an unclean stop checking every batch
+//! behind the recovery point.
+//! Invariants: bytes below the recovery point were synced and are not read again; the log ends before the first bad batch, and nothing behind
+//! it survives under a live name; one segment's bad index never makes another segment be read; what recovery kept is synced before it is
+//! called the log end.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use millrace_host::disk::{DirEntry, Disk, DiskFile, OpenMode};
+use millrace_record::{BatchError, BatchHeader, BatchIter, validate_stored};
+
+use crate::batch_scan::ScanError;
+use crate::config::{LogConfig, OpenHints};
+use crate::error::{Attempt, OpenError, ReadError, StorageError};
+use crate::log::{Log, OpenReport};
+use crate::names::{
+    CLEANED_SUFFIX, DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, PARTITION_METADATA, SNAPSHOT_SUFFIX,
+    SWAP_SUFFIX, TEMPORARY_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, parse_offset_name,
+    with_suffix,
+};
+use crate::partition_metadata::PartitionMetadata;
+use crate::read::PositionRing;
+use crate::segment::{Segment, read_error};
+use crate::segment_files::SegmentFiles;
+use crate::sync_mark::SyncState;
+
+/// Bytes read at a time while checksums are computed.
+const WINDOW_BYTES: usize = if cfg!(test) { 512 } else { 1024 * 1024 };
+
+impl<D: Disk> Log<D> {
+    /// Opens the log in `dir`, creating the directory if there is none. After a clean shutdown this reads a few hundred bytes and keeps no file
+    /// open; after an unclean one it takes as long as the bytes behind the recovery point take to read.
+    pub fn open(
+        disk: D,
+        dir: &Path,
+        config: LogConfig,
+        hints: OpenHints,
+        now_ms: i64,
+    ) -> Result<Log<D>, OpenError> {
+        assert!(
+            config.segment_bytes <= i32::MAX as u32,
+            "file positions are 31 bits"
+        );
+        let files = SegmentFiles {
+            disk,
+            dir: Arc::from(dir),
+        };
+        let is_new = !files.disk.exists(dir).attempt("look for", dir)?;
+        if is_new {
+            files.disk.create_dir_all(dir).attempt("create", dir)?;
+        }
+        let mut log = Log {
+            files,
+            config,
+            segments: Vec::new(),
+            log_start_offset: hints.log_start_offset.max(0),
+            log_end_offset: 0,
+            epochs: None,
+            snapshots: Vec::new(),
+            read_positions: PositionRing::default(),
+            append_positions: PositionRing::default(),
+            sync: SyncState::new(0),
+            deletions: Vec::new(),
+            fenced: false,
+            report: OpenReport::default(),
+        };
+        if is_new {
+            log.sync.note_new_directory();
+        }
+        let entries = log.clean_up(if is_new { Vec::new() } else { log.list()? })?;
+        log.check_topic_id(&entries, hints.topic_id)?;
+        log.find_segments(&entries, now_ms)?;
+        log.find_end(hints, now_ms)?;
+        log.settle_offsets(now_ms)?;
+        Ok(log)
+    }
+
+    fn list(&self) -> Result<Vec<DirEntry>, StorageError> {
+        self.files
+            .disk
+            .list(&self.files.dir)
+            .attempt("list", &self.files.dir)
+    }
+
+    /// Removes what no live log has: leftovers of deletion, of an unfinished compaction and of an unfinished replacement, and indexes without
+    /// a segment. Finishes a compaction whose result was complete (`.swap`).
+    fn clean_up(&mut self, entries: Vec<DirEntry>) -> Result<Vec<DirEntry>, OpenError> {
+        let has = |suffix: &str| entries.iter().any(|entry| entry.name.ends_with(suffix));
+        if !has(DELETED_SUFFIX)
+            && !has(CLEANED_SUFFIX)
+            && !has(SWAP_SUFFIX)
+            && !has(TEMPORARY_SUFFIX)
+        {
+            return self.remove_orphan_indexes(entries);
+        }
+        for entry in entries.iter().filter(|entry| is_leftover(&entry.name)) {
+            self.files.remove(&self.files.dir.join(&entry.name))?;
+            self.report.cleaned_files += 1;
+        }
+        self.finish_swaps(&entries)?;
+        self.sync.note_directory_change();
+        let entries = self.list()?;
+        self.remove_orphan_indexes(entries)
+    }
+
+    /// A `.swap` file is the finished result of compacting one or more segments; those it replaces may still be there.
+    fn finish_swaps(&mut self, entries: &[DirEntry]) -> Result<(), OpenError> {
+        let swaps: Vec<&DirEntry> = entries
+            .iter()
+            .filter(|entry| entry.name.ends_with(SWAP_SUFFIX))
+            .collect();
+        let log_swap_suffix = format!("{LOG_SUFFIX}{SWAP_SUFFIX}");
+        for swap in &swaps {
+            let Some(base_offset) = parse_offset_name(&swap.name, &log_swap_suffix) else {
+                continue;
+            };
+            let end_offset = self.end_offset_of(&self.files.dir.join(&swap.name), base_offset)?;
+            let replaced = entries
+                .iter()
+                .filter_map(|entry| parse_offset_name(&entry.name, LOG_SUFFIX));
+            for offset in replaced
+                .filter(|offset| (base_offset..end_offset.max(base_offset + 1)).contains(offset))
+            {
+                for suffix in [
+                    LOG_SUFFIX,
+                    INDEX_SUFFIX,
+                    TIME_INDEX_SUFFIX,
+                    TXN_INDEX_SUFFIX,
+                ] {
+                    self.files.remove(&self.files.path(offset, suffix))?;
+                }
+            }
+        }
+        // The .log last: until it has its name, a crash starts this over.
+        let (logs, indexes): (Vec<&DirEntry>, Vec<&DirEntry>) = swaps
+            .into_iter()
+            .partition(|entry| entry.name.ends_with(&log_swap_suffix));
+        for swap in indexes.into_iter().chain(logs) {
+            let name = swap
+                .name
+                .strip_suffix(SWAP_SUFFIX)
+                .expect("filtered by suffix");
+            self.files
+                .rename_if_present(&self.files.dir.join(&swap.name), &self.files.dir.join(name))?;
+            self.report.cleaned_files += 1;
+        }
+        Ok(())
+    }
+
+    /// The offset behind the last whole batch of a file, by its headers.
+    fn end_offset_of(&self, path: &Path, base_offset: i64) -> Result<i64, StorageError> {
+        let file = self.files.open(path, OpenMode::Existing)?;
+        let size = u32::try_from(file.len().attempt("measure", path)?).unwrap_or(u32::MAX);
+        let mut scan = crate::batch_scan::BatchScan::new(&file, 0, size);
+        let mut end_offset = base_offset;
+        loop {
+            match scan.next() {
+                Ok(Some(located)) => end_offset = located.header.next_offset(),
+                Ok(None) | Err(ScanError::Bad { .. }) => return Ok(end_offset),
+                Err(ScanError::Io(error)) => return Err(StorageError::new("read", path, error)),
+            }
+        }
+    }
+
+    fn remove_orphan_indexes(
+        &mut self,
+        entries: Vec<DirEntry>,
+    ) -> Result<Vec<DirEntry>, OpenError> {
+        let mut kept = Vec::with_capacity(entries.len());
+        let log_offsets: Vec<i64> = entries
+            .iter()
+            .filter_map(|entry| parse_offset_name(&entry.name, LOG_SUFFIX))
+            .collect();
+        for entry in entries {
+            let index_offset = [INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX]
+                .iter()
+                .find_map(|suffix| parse_offset_name(&entry.name, suffix));
+            if index_offset.is_some_and(|offset| !log_offsets.contains(&offset)) {
+                self.files.remove(&self.files.dir.join(&entry.name))?;
+                self.report.cleaned_files += 1;
+            } else {
+                kept.push(entry);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Compares partition.metadata with the expected id; writes it when it is missing, or torn by a crash before its first sync.
+    fn check_topic_id(
+        &mut self,
+        entries: &[DirEntry],
+        expected: Option<crate::Uuid>,
+    ) -> Result<(), OpenError> {
+        let Some(expected) = expected else {
+            return Ok(());
+        };
+        let path = self.files.dir.join(PARTITION_METADATA);
+        if entries.iter().any(|entry| entry.name == PARTITION_METADATA) {
+            let text = self.files.disk.read_file(&path).attempt("read", &path)?;
+            match PartitionMetadata::parse(&text) {
+                Some(found) if found.topic_id == expected => return Ok(()),
+                Some(found) => {
+                    return Err(OpenError::InconsistentTopicId {
+                        path,
+                        expected,
+                        found: found.topic_id,
+                    });
+                }
+                None => {}
+            }
+        }
+        // Synced with the first batch: until then nothing in this directory was acknowledged.
+        let temporary = with_suffix(&path, TEMPORARY_SUFFIX);
+        let text = PartitionMetadata { topic_id: expected }.to_text();
+        let file = self.files.open(&temporary, OpenMode::Truncate)?;
+        file.write_all_at(text.as_bytes(), 0)
+            .attempt("write", &temporary)?;
+        self.files
+            .disk
+            .rename(&temporary, &path)
+            .attempt("rename", &temporary)?;
+        self.sync.note_written_path(path);
+        Ok(())
+    }
+
+    fn find_segments(&mut self, entries: &[DirEntry], now_ms: i64) -> Result<(), OpenError> {
+        for entry in entries {
+            if let Some(offset) = parse_offset_name(&entry.name, SNAPSHOT_SUFFIX) {
+                self.snapshots.push(offset);
+            }
+            let Some(base_offset) = parse_offset_name(&entry.name, LOG_SUFFIX) else {
+                continue;
+            };
+            let Some(size) = u32::try_from(entry.len)
+                .ok()
+                .filter(|size| *size <= i32::MAX as u32)
+            else {
+                let path = self.files.dir.join(&entry.name);
+                return Err(OpenError::Inconsistent {
+                    path,
+                    reason: format!("{} bytes are more than a segment can have", entry.len),
+                });
+            };
+            self.segments
+                .push(Segment::found(base_offset, size, now_ms));
+        }
+        self.snapshots.sort_unstable();
+        self.segments
+            .sort_unstable_by_key(|segment| segment.base_offset);
+        if self.segments.is_empty() {
+            let mut first = Segment::new(&self.files, self.log_start_offset, now_ms);
+            // Offset 0 needs no file to be remembered: an empty partition costs nothing until it is written.
+            if self.log_start_offset > 0 {
+                first.create_file(&self.files)?;
+                self.sync.note_directory_change();
+            }
+            self.segments.push(first);
+        }
+        Ok(())
+    }
+
+    fn find_end(&mut self, hints: OpenHints, now_ms: i64) -> Result<(), OpenError> {
+        if hints.clean_shutdown {
+            let active = self.segments.last_mut().expect("found or created above");
+            match active.next_offset(&self.files, &self.config) {
+                Ok(next_offset) => {
+                    self.log_end_offset = next_offset;
+                    self.sync.synced_offset = next_offset;
+                    active.release(&self.files)?;
+                    return Ok(());
+                }
+                Err(ReadError::Storage(error)) => return Err(error.into()),
+                // Closed in order and damaged since: check what can be checked.
+                Err(ReadError::Corrupt { .. } | ReadError::OffsetOutOfRange { .. }) => {
+                    let base_offset = self.active().base_offset;
+                    return self.recover(hints.recovery_point.min(base_offset), now_ms);
+                }
+            }
+        }
+        self.recover(hints.recovery_point, now_ms)
+    }
+
+    /// Checks every batch behind the recovery point, in the segment that holds it and all later ones.
+    fn recover(&mut self, recovery_point: i64, now_ms: i64) -> Result<(), OpenError> {
+        let recovery_point = recovery_point.max(0);
+        let first = self
+            .segments
+            .partition_point(|segment| segment.base_offset <= recovery_point)
+            .saturating_sub(1);
+        let mut epochs_seen: Vec<(i32, i64)> = Vec::new();
+        let mut next_offset = self.segments[first].base_offset;
+        let mut index = first;
+        while index < self.segments.len() {
+            let base_offset = self.segments[index].base_offset;
+            let is_gap = index > first && base_offset > next_offset && !self.config.compacted;
+            // Behind a gap: bytes in between were lost with the power, so these never were part of an acknowledged prefix.
+            if is_gap || (index > first && base_offset < next_offset) {
+                self.drop_recovered(index, now_ms)?;
+                break;
+            }
+            let outcome = self.recover_segment(index, recovery_point, &mut epochs_seen)?;
+            next_offset = outcome.next_offset;
+            index += 1;
+            if outcome.is_damaged && index < self.segments.len() {
+                self.drop_recovered(index, now_ms)?;
+            }
+        }
+        self.log_end_offset = next_offset;
+        self.sync.synced_offset = recovery_point.min(next_offset);
+        self.remove_snapshots(|snapshot| snapshot > next_offset)?;
+        self.restore_epochs(&epochs_seen)?;
+        self.settle_recovered(first)?;
+        Ok(())
+    }
+
+    fn drop_recovered(&mut self, first: usize, now_ms: i64) -> Result<(), OpenError> {
+        let count = self.segments.len() - first;
+        self.report.dropped_segments += count as u32;
+        self.report.truncated_bytes += self.segments[first..]
+            .iter()
+            .map(|segment| u64::from(segment.size))
+            .sum::<u64>();
+        Ok(self.delete_segments(first, count, now_ms)?)
+    }
+
+    fn recover_segment(
+        &mut self,
+        index: usize,
+        recovery_point: i64,
+        epochs_seen: &mut Vec<(i32, i64)>,
+    ) -> Result<RecoveredSegment, OpenError> {
+        let segment = &mut self.segments[index];
+        let (base_offset, file_size) = (segment.base_offset, segment.size);
+        let path = self.files.path(base_offset, LOG_SUFFIX);
+        segment.rewind_to(&self.files, &self.config, recovery_point)?;
+        let mut next_offset = segment.next_offset(&self.files, &self.config)?;
+        if file_size == 0 {
+            return Ok(RecoveredSegment {
+                next_offset,
+                is_damaged: false,
+            });
+        }
+        let start = segment.size;
+        let file = Arc::clone(segment.file(&self.files)?);
+        let interval = self.config.index_interval_bytes;
+        let checked = check_batches(&*file, start, file_size, |header| {
+            let continues = header.base_offset >= next_offset
+                && header.last_offset_delta >= 0
+                && header.last_offset() - base_offset <= i64::from(i32::MAX);
+            if continues {
+                segment.add_batch(header, interval);
+                next_offset = header.next_offset();
+                if epochs_seen
+                    .last()
+                    .is_none_or(|(epoch, _)| *epoch < header.partition_leader_epoch)
+                {
+                    epochs_seen.push((header.partition_leader_epoch, header.base_offset));
+                }
+            }
+            continues
+        });
+        let checked =
+            checked.map_err(|error| read_error(&self.files, base_offset, ScanError::Io(error)))?;
+        if segment.size == 0 && is_old_format(&*file, file_size, &path)? {
+            let reason = "it holds record format v0 or v1, which cannot be checked; convert it with an Apache Kafka of version 3".to_owned();
+            return Err(OpenError::Inconsistent { path, reason });
+        }
+        assert!(segment.size == checked, "every checked batch is counted");
+        self.report.recovered_segments += 1;
+        self.report.scanned_bytes += u64::from(checked - start);
+        let is_damaged = checked < file_size;
+        if is_damaged {
+            file.set_len(u64::from(checked))
+                .attempt("truncate", &path)?;
+            self.report.truncated_bytes += u64::from(file_size - checked);
+        }
+        Ok(RecoveredSegment {
+            next_offset,
+            is_damaged,
+        })
+    }
+
+    fn restore_epochs(&mut self, epochs_seen: &[(i32, i64)]) -> Result<(), OpenError> {
+        let before = self.leader_epochs()?.clone();
+        let epochs = self.leader_epochs()?;
+        for &(epoch, start_offset) in epochs_seen {
+            epochs.assign(epoch, start_offset);
+        }
+        if *epochs != before {
+            self.note_epochs_changed();
+        }
+        Ok(())
+    }
+
+    /// Makes what recovery kept durable, so that nothing is served that a second power loss could take back.
+    fn settle_recovered(&mut self, first: usize) -> Result<(), OpenError> {
+        let last = self.segments.len() - 1;
+        for index in first..=last {
+            let is_closed = index < last;
+            self.segments[index].flush_indexes(&self.files, is_closed)?;
+            let segment = &self.segments[index];
+            if is_closed {
+                let files: Vec<_> = segment
+                    .open_file()
+                    .into_iter()
+                    .chain(segment.index_files())
+                    .cloned()
+                    .collect();
+                for file in files {
+                    self.sync.note_rolled(file);
+                }
+            }
+        }
+        if self.report.truncated_bytes > 0 {
+            // The cut itself must last: with the old bytes back, a shorter log could grow into them.
+            let active = self
+                .segments
+                .last_mut()
+                .expect("there is always an active segment");
+            let path = self.files.path(active.base_offset, LOG_SUFFIX);
+            active
+                .file(&self.files)?
+                .sync_data()
+                .attempt("sync", &path)?;
+            self.sync.note_directory_change();
+        }
+        if self.log_end_offset > 0 || self.report.cleaned_files > 0 {
+            self.sync()?;
+        }
+        self.release_files()?;
+        Ok(())
+    }
+
+    /// Brings the log start offset and the ends together.
+    fn settle_offsets(&mut self, now_ms: i64) -> Result<(), OpenError> {
+        let first_base_offset = self.segments[0].base_offset;
+        self.log_start_offset = self.log_start_offset.max(first_base_offset);
+        if self.log_start_offset > self.log_end_offset {
+            // Records were deleted up to an offset that the disk then lost: nothing below it may come back.
+            self.truncate_fully(self.log_start_offset, now_ms)?;
+        }
+        let end_offset = self.log_end_offset;
+        self.remove_snapshots(|snapshot| snapshot > end_offset)?;
+        Ok(())
+    }
+}
+
+struct RecoveredSegment {
+    next_offset: i64,
+    is_damaged: bool,
+}
+
+fn is_leftover(name: &str) -> bool {
+    name.ends_with(DELETED_SUFFIX)
+        || name.ends_with(CLEANED_SUFFIX)
+        || name.ends_with(TEMPORARY_SUFFIX)
+}
+
+/// Reads `start..end` and hands every batch that is whole and has the right checksum to `accept`, until one is not or `accept` says no.
+/// Returns where the good batches end.
+fn check_batches<F: DiskFile>(
+    file: &F,
+    start: u32,
+    end: u32,
+    mut accept: impl FnMut(&BatchHeader) -> bool,
+) -> std::io::Result<u32> {
+    let mut window = vec![0; WINDOW_BYTES.min((end - start) as usize)];
+    let mut position = start;
+    while position < end {
+        let remaining = (end - position) as usize;
+        let wanted = window.len().min(remaining);
+        let bytes = file.read_up_to_at(&mut window[..wanted], u64::from(position))?;
+        let mut good = 0;
+        let mut needed = 0;
+        for item in BatchIter::new(&window[..bytes]) {
+            match item {
+                Ok((header, batch)) if validate_stored(batch).is_ok() && accept(&header) => {
+                    good += batch.len()
+                }
+                Err(BatchError::Incomplete { needed_bytes, .. }) => needed = needed_bytes,
+                Ok(_) | Err(_) => return Ok(position + good as u32),
+            }
+        }
+        position += good as u32;
+        if good == 0 {
+            // The batch is larger than the window, or than what is left of the file.
+            if needed > remaining || bytes < wanted || needed <= window.len() {
+                return Ok(position);
+            }
+            window.resize(needed, 0);
+        }
+    }
+    Ok(position)
+}
+
+/// A segment that begins with a whole message of format v0 or v1 is not damaged but old: cutting it off would destroy good data.
+fn is_old_format<F: DiskFile>(file: &F, file_size: u32, path: &Path) -> Result<bool, StorageError> {
+    const OLD_HEADER_BYTES: usize = 17;
+    let mut header = [0; OLD_HEADER_BYTES];
+    let read = file.read_up_to_at(&mut header, 0).attempt("read", path)?;
+    let length = i32::from_be_bytes([header[8], header[9], header[10], header[11]]);
+    let is_plausible = length >= 14 && 12 + i64::from(length) <= i64::from(file_size);
+    let magic = header[16];
+    Ok(read == OLD_HEADER_BYTES && is_plausible && (magic == 0 || magic == 1))
+}
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;

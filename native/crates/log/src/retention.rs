@@ -1,0 +1,108 @@
+//! Owns letting go of the oldest part of a log: the log start offset, whole segments, and the two steps in which files go: renamed to
+//! `.deleted` at once, unlinked after `file.delete.delay.ms`. Never decides how much is too old.
+
+use std::path::PathBuf;
+
+use millrace_host::disk::Disk;
+
+use crate::error::{ReadError, StorageError};
+use crate::log::Log;
+use crate::names::{
+    DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX, with_suffix,
+};
+
+pub(crate) struct PendingDeletion {
+    due_ms: i64,
+    paths: Vec<PathBuf>,
+}
+
+impl<D: Disk> Log<D> {
+    /// Makes `offset` the log start offset, if it is higher, and deletes the segments that lie wholly below it. The caller has checked it
+    /// against the high watermark, and checkpoints the new start. Returns the log start offset.
+    pub fn delete_records_before(&mut self, offset: i64, now_ms: i64) -> Result<i64, ReadError> {
+        if offset > self.log_end_offset || offset < 0 {
+            let (log_start_offset, log_end_offset) = (self.log_start_offset, self.log_end_offset);
+            return Err(ReadError::OffsetOutOfRange {
+                offset,
+                log_start_offset,
+                log_end_offset,
+            });
+        }
+        if offset > self.log_start_offset {
+            self.leader_epochs()?;
+            self.log_start_offset = offset;
+            if self.leader_epochs()?.truncate_from_start(offset) {
+                self.note_epochs_changed();
+            }
+        }
+        let deletable = self
+            .segments
+            .windows(2)
+            .take_while(|pair| pair[1].base_offset <= self.log_start_offset)
+            .count();
+        self.delete_segments(0, deletable, now_ms)?;
+        let first_base_offset = self.segments[0].base_offset;
+        self.remove_snapshots(|snapshot| snapshot < first_base_offset)?;
+        Ok(self.log_start_offset)
+    }
+
+    /// Files whose deletion delay has passed. The caller unlinks them (unlinking a large file takes a while: not on a reactor).
+    pub fn take_due_deletions(&mut self, now_ms: i64) -> Vec<PathBuf> {
+        let mut due = Vec::new();
+        self.deletions.retain_mut(|deletion| {
+            let is_due = deletion.due_ms <= now_ms;
+            if is_due {
+                due.append(&mut deletion.paths);
+            }
+            !is_due
+        });
+        due
+    }
+
+    /// When `take_due_deletions` will next have something.
+    pub fn next_deletion_ms(&self) -> Option<i64> {
+        self.deletions.iter().map(|deletion| deletion.due_ms).min()
+    }
+
+    /// Renames the files of `count` segments from `first` on and forgets the segments. In order, so that what a crash leaves is contiguous:
+    /// from the front oldest first, from the back newest first.
+    pub(crate) fn delete_segments(
+        &mut self,
+        first: usize,
+        count: usize,
+        now_ms: i64,
+    ) -> Result<(), StorageError> {
+        for step in 0..count {
+            let index = if first == 0 {
+                0
+            } else {
+                first + count - 1 - step
+            };
+            let base_offset = self.segments[index].base_offset;
+            let log = self.files.path(base_offset, LOG_SUFFIX);
+            let deleted_log = with_suffix(&log, DELETED_SUFFIX);
+            let mut paths = Vec::new();
+            if self.files.rename_if_present(&log, &deleted_log)? {
+                paths.push(deleted_log);
+            }
+            for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX] {
+                let path = self.files.path(base_offset, suffix);
+                let deleted = with_suffix(&path, DELETED_SUFFIX);
+                // An index that stays behind has no segment and goes at the next open.
+                if self
+                    .files
+                    .rename_if_present(&path, &deleted)
+                    .unwrap_or(false)
+                {
+                    paths.push(deleted);
+                }
+            }
+            self.segments.remove(index);
+            self.read_positions.clear();
+            self.sync.note_directory_change();
+            let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+            self.deletions.push(PendingDeletion { due_ms, paths });
+        }
+        Ok(())
+    }
+}

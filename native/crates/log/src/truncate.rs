@@ -1,0 +1,109 @@
+//! Owns taking back the newest part of a log: what a follower does when its leader never had it, and what an append does to its own failure.
+//! Invariant: afterwards the log ends at a batch boundary, and nothing that was synced before counts as synced beyond it.
+
+use millrace_host::disk::Disk;
+
+use crate::error::{OpenError, ReadError, StorageError};
+use crate::log::Log;
+use crate::names::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
+use crate::segment::Segment;
+
+impl<D: Disk> Log<D> {
+    /// Removes every batch that ends at or behind `offset` and returns the new log end offset: `offset`, or the base of the batch that held it.
+    /// The caller checkpoints the recovery point afterwards: an older, higher one in the file would hide later damage.
+    pub fn truncate(&mut self, offset: i64, now_ms: i64) -> Result<i64, ReadError> {
+        if offset >= self.log_end_offset {
+            return Ok(self.log_end_offset);
+        }
+        if offset <= self.log_start_offset && offset < self.segments[0].base_offset {
+            self.truncate_fully(offset, now_ms)?;
+            return Ok(self.log_end_offset);
+        }
+        self.truncate_to(offset)?;
+        Ok(self.log_end_offset)
+    }
+
+    /// Drops everything and starts again, empty, at `offset`.
+    pub fn truncate_fully(&mut self, offset: i64, now_ms: i64) -> Result<(), ReadError> {
+        assert!(offset >= 0, "offsets are never negative");
+        self.leader_epochs()?;
+        let dropped = self.drop_segments_from(0);
+        if self.segments.is_empty() {
+            self.segments
+                .push(Segment::new(&self.files, offset, now_ms));
+        }
+        let created = dropped.and_then(|()| self.segments[0].create_file(&self.files));
+        if let Err(error) = created {
+            self.fenced = true;
+            return Err(error.into());
+        }
+        self.log_start_offset = offset;
+        self.log_end_offset = offset;
+        self.after_truncation(|epochs| epochs.truncate_from_end(i64::MIN))
+    }
+
+    pub(crate) fn truncate_to(&mut self, offset: i64) -> Result<(), ReadError> {
+        self.leader_epochs()?;
+        let keep = self
+            .segments
+            .partition_point(|segment| segment.base_offset <= offset)
+            .max(1);
+        self.drop_segments_from(keep)?;
+        let last = self.segments.last_mut().expect("the first segment is kept");
+        let end_offset = match last.locate(&self.files, &self.config, offset)? {
+            Some(located) => {
+                last.truncate(&self.files, &self.config, located.position)?;
+                located.header.base_offset.min(offset)
+            }
+            None => offset,
+        };
+        self.log_end_offset = end_offset;
+        self.log_start_offset = self.log_start_offset.min(end_offset);
+        self.after_truncation(|epochs| epochs.truncate_from_end(end_offset))
+    }
+
+    fn after_truncation(
+        &mut self,
+        cut: impl FnOnce(&mut crate::LeaderEpochs) -> bool,
+    ) -> Result<(), ReadError> {
+        let end_offset = self.log_end_offset;
+        self.read_positions.clear();
+        self.append_positions.clear();
+        self.sync.note_truncated(end_offset);
+        self.remove_snapshots(|snapshot| snapshot > end_offset)?;
+        if cut(self.leader_epochs()?) {
+            self.note_epochs_changed();
+        }
+        Ok(())
+    }
+
+    /// Unlinks segments from `first` on, newest first, so that what a crash leaves is contiguous.
+    pub(crate) fn drop_segments_from(&mut self, first: usize) -> Result<(), StorageError> {
+        while self.segments.len() > first {
+            let base_offset = self.segments.last().expect("counted above").base_offset;
+            self.files
+                .remove(&self.files.path(base_offset, LOG_SUFFIX))?;
+            self.segments.pop();
+            for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX] {
+                // An index that stays behind has no segment: it is replaced by the next one of that name, or goes at the next open.
+                let _ = self.files.remove(&self.files.path(base_offset, suffix));
+            }
+            self.sync.note_directory_change();
+        }
+        Ok(())
+    }
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> OpenError {
+        match error {
+            ReadError::Storage(error) => OpenError::Storage(error),
+            damage @ (ReadError::Corrupt { .. } | ReadError::OffsetOutOfRange { .. }) => {
+                OpenError::Inconsistent {
+                    path: std::path::PathBuf::new(),
+                    reason: damage.to_string(),
+                }
+            }
+        }
+    }
+}
