@@ -114,6 +114,8 @@ export class ShardWorld {
         case 'submit':
           this.post(command.event)
           break
+        case 'report':
+          break
         default:
           command satisfies never
       }

@@ -319,7 +319,8 @@ export class GroupShard implements CoordinatorShard<GroupEvent, GroupResponse, G
     for (const groupId of this.#offsets.groupIds) this.#ensureGroup(groupId)
     for (const group of this.#groups.values()) {
       for (const member of group.members.values()) expectHeartbeat(turn, group, member)
-      if (group.members.size > this.#settings.groupSizeMax) startRebalance(group, turn, this.#settings)
+      if (group.members.size > this.#settings.groupSizeMax)
+        startRebalance(group, 'it is larger than group.max.size', turn, this.#settings)
     }
     turn.setTimer('sweep', this.#settings.offsetsRetentionCheckIntervalMs, { kind: 'sweep' })
     return turn.decision()

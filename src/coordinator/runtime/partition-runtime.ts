@@ -174,6 +174,9 @@ export class PartitionRuntime<Event, Response, Rec> {
         case 'submit':
           this.#admit(command.event, null)
           break
+        case 'report':
+          this.#logger.info(command.message, command.fields)
+          break
         default:
           command satisfies never
       }

@@ -24,6 +24,8 @@ export type Command<Event, Response> =
   | { readonly kind: 'cancelTimer'; readonly key: string }
   /** Handles another event in its own lane, after this one. */
   | { readonly kind: 'submit'; readonly event: Event }
+  /** Something an operator wants to read of. */
+  | { readonly kind: 'report'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }
 
 /** What a decider wants done. Commands are carried out at once; records go to the log, in one batch or not at all. */
 export interface Decision<Event, Response, Rec> {

@@ -34,6 +34,11 @@ export class Turn<Event, Response, Rec> {
     this.#commands.push({ kind: 'submit', event })
   }
 
+  /** For the log of the process, not that of the partition. */
+  report(message: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#commands.push({ kind: 'report', message, fields })
+  }
+
   /** Appends records that are replayed into the shard once committed. */
   append(records: readonly Rec[], settled?: SettledStep<Event, Response, Rec>): void {
     this.#append(records, true, settled)

@@ -116,12 +116,18 @@ function addMember(group: ClassicGroup, memberId: string, joining: Joining, turn
   if (group.is('PreparingRebalance') && group.previousState === 'Empty') group.newMemberAdded = true
   group.add(member, joining.request)
   expectMember(turn, group, memberId, NEW_MEMBER_JOIN_TIMEOUT_MS)
-  rebalanceOrComplete(group, turn, joining.settings)
+  rebalanceOrComplete(group, joinReason(memberId, 'joined', joining), turn, joining.settings)
 }
 
 /** JoinGroup v0 knows no rebalance timeout: the session timeout serves for both. */
 function rebalanceTimeoutMs({ event: { request, client } }: Joining): number {
   return client.apiVersion === 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs
+}
+
+/** Clients may say why they join (KIP-800). */
+function joinReason(memberId: string, what: string, { event }: Joining): string {
+  const said = event.request.reason
+  return said === null || said === '' ? `${memberId} ${what}` : `${memberId} ${what}: ${said}`
 }
 
 // ---- with a member id
@@ -141,7 +147,7 @@ function joinAsKnown(group: ClassicGroup, joining: Joining, turn: GroupTurn): vo
   if (needsRebalance(group, member, joining)) {
     updateMember(group, member, joining)
     parkJoin(turn, group, member, joining.request)
-    rebalanceOrComplete(group, turn, joining.settings)
+    rebalanceOrComplete(group, joinReason(memberId, 'joined again', joining), turn, joining.settings)
   } else {
     assert(member.hasSameProtocols(protocols), 'a member that changed its protocols makes the group rebalance')
     turn.respond(joining.request, joinSuccess(group, memberId))
@@ -191,7 +197,7 @@ function takeOver(
   parkJoin(turn, group, member, joining.request)
   if (group.is('PreparingRebalance')) completeIfAllJoined(group, turn)
   // In CompletingRebalance the leader may have been told the old member id: its assignment would not reach the new one.
-  else startRebalance(group, turn, settings)
+  else startRebalance(group, joinReason(memberId, 'took over its instance id', joining), turn, settings)
 }
 
 interface TakenOver {

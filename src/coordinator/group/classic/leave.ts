@@ -33,7 +33,7 @@ export function leave(group: ClassicGroup, { event, request, settings }: Leaving
     errorCode: ErrorCode[leaveOne(group, identity, turn)],
   }))
   if (answers.some(({ errorCode }) => errorCode === ErrorCode.NONE)) {
-    if (group.is('Stable', 'CompletingRebalance')) rebalanceOrComplete(group, turn, settings)
+    if (group.is('Stable', 'CompletingRebalance')) rebalanceOrComplete(group, 'members left', turn, settings)
     else completeIfAllJoined(group, turn)
   }
   turn.whenSettled((failure, later) => {

@@ -26,12 +26,18 @@ import {
 } from './group-timers.ts'
 
 /** Starts a rebalance, or completes the one under way if this was the last member it waited for. */
-export function rebalanceOrComplete(group: ClassicGroup, turn: GroupTurn, settings: GroupSettings): void {
-  if (group.canRebalance) startRebalance(group, turn, settings)
+export function rebalanceOrComplete(
+  group: ClassicGroup,
+  reason: string,
+  turn: GroupTurn,
+  settings: GroupSettings,
+): void {
+  if (group.canRebalance) startRebalance(group, reason, turn, settings)
   else completeIfAllJoined(group, turn)
 }
 
-export function startRebalance(group: ClassicGroup, turn: GroupTurn, settings: GroupSettings): void {
+export function startRebalance(group: ClassicGroup, reason: string, turn: GroupTurn, settings: GroupSettings): void {
+  turn.report('group rebalances', { groupId: group.groupId, generation: group.generation, reason })
   if (group.is('CompletingRebalance')) propagateSyncError(group, turn, 'REBALANCE_IN_PROGRESS')
   group.pendingSyncs.clear()
   stopSyncTimer(turn, group)
@@ -90,6 +96,8 @@ export function completeJoin(group: ClassicGroup, turn: GroupTurn): void {
 function startGeneration(group: ClassicGroup, turn: GroupTurn): void {
   group.startNextGeneration(turn.nowMs)
   group.newMemberAdded = false
+  const { groupId, generation, protocolName } = group
+  turn.report('group starts a generation', { groupId, generation, protocolName, members: group.members.size })
   for (const member of group.members.values()) {
     answerJoin(turn, group, member, joinSuccess(group, member.memberId))
     expectHeartbeat(turn, group, member)
@@ -104,8 +112,10 @@ function logAsEmpty(group: ClassicGroup, turn: GroupTurn): void {
   const generation = nextGeneration(group.generation)
   const { nowMs } = turn
   turn.appendWithoutReplay([emptyRecord(group, generation, nowMs)], (failure, later) => {
-    if (failure === null) group.becomeEmpty(generation, nowMs)
-    else expectJoins(later, group, EMPTY_GROUP_RETRY_MS)
+    if (failure === null) {
+      group.becomeEmpty(generation, nowMs)
+      later.report('group is empty', { groupId: group.groupId, generation })
+    } else expectJoins(later, group, EMPTY_GROUP_RETRY_MS)
   })
 }
 
@@ -127,7 +137,8 @@ export function memberDue(group: ClassicGroup, memberId: string, turn: GroupTurn
   const member = group.member(memberId)
   if (member === null || member.isKeptAlive) return
   removeMember(group, member, turn)
-  if (group.is('Stable', 'CompletingRebalance')) startRebalance(group, turn, settings)
+  turn.report('member is gone: its session timed out', { groupId: group.groupId, memberId })
+  if (group.is('Stable', 'CompletingRebalance')) startRebalance(group, `${memberId} timed out`, turn, settings)
   else if (group.is('PreparingRebalance') && group.haveAllJoined) completeJoin(group, turn)
 }
 
@@ -136,7 +147,7 @@ export function syncDue(group: ClassicGroup, generation: number, turn: GroupTurn
   if (generation !== group.generation || !group.is('CompletingRebalance', 'Stable')) return
   if (group.pendingSyncs.size === 0) return
   for (const memberId of [...group.pendingSyncs]) removeMember(group, group.existingMember(memberId), turn)
-  startRebalance(group, turn, settings)
+  startRebalance(group, 'members did not sync in time', turn, settings)
 }
 
 export function propagateSyncError(group: ClassicGroup, turn: GroupTurn, error: ErrorName): void {

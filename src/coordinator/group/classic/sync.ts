@@ -75,7 +75,7 @@ function logAssignments(group: ClassicGroup, { event, settings }: Syncing, turn:
       propagateAssignments(group, later, assignments)
     } else {
       propagateSyncError(group, later, failure)
-      startRebalance(group, later, settings)
+      startRebalance(group, `assignments could not be logged: ${failure}`, later, settings)
     }
   })
 }
