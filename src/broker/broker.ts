@@ -14,7 +14,7 @@ import type { Api, RequestInput, ResponseOf } from '#protocol'
 import { advertisedVersions, servedVersions } from './advertised.ts'
 import { handlers } from './apis/index.ts'
 import { AutoCreate } from './auto-create.ts'
-import type { ForwardContext } from './controller-channel.ts'
+import type { ControllerChannel, ForwardContext } from './controller-channel.ts'
 import { GroupLogs } from './group-logs.ts'
 import { InProcessChannel } from './in-process-channel.ts'
 import { advertisedListeners, clientListeners } from './listeners.ts'
@@ -130,7 +130,8 @@ export class Broker {
 
     const controller = await Controller.start({ config, host, nodeId, clusterId, batchCodec: nativeBatchCodec })
     shutdown.onClose('controller', () => controller.close())
-    const channel = new InProcessChannel(controller)
+    void controller.failed.then(fail)
+    const channel: ControllerChannel = new InProcessChannel(controller)
 
     const groups = new GroupCoordinator({
       host,

@@ -2,7 +2,7 @@
 // Invariant: after `close` nothing is sent, and what was under way no longer answers.
 import type { Controller } from '#controller'
 import { type Api, KafkaError, type RequestInput } from '#protocol'
-import type { ControllerAnswer, ControllerChannel, ForwardContext } from './controller-channel.ts'
+import type { ControllerAnswer, ControllerChannel } from './controller-channel.ts'
 
 export class InProcessChannel implements ControllerChannel {
   readonly #controller: Controller
@@ -12,14 +12,9 @@ export class InProcessChannel implements ControllerChannel {
     this.#controller = controller
   }
 
-  async send<A extends Api>(
-    api: A,
-    version: number,
-    request: RequestInput<A>,
-    context?: ForwardContext,
-  ): Promise<ControllerAnswer<A>> {
+  async send<A extends Api>(api: A, version: number, request: RequestInput<A>): Promise<ControllerAnswer<A>> {
     this.#assertOpen()
-    const answer = await this.#controller.handle(api.key, version, request, context)
+    const answer = await this.#controller.handle<A>(api.key, version, request)
     this.#assertOpen()
     return answer
   }
