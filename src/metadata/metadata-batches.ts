@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly codec: BatchCodec
   /** Batches that reach this offset are left for later; everything when absent. */
   readonly highWatermark?: bigint
+  /** Sees each batch that is replayed, in order. */
+  readonly onBatch?: (batch: RecordBatch) => void
 }
 
 /** Replays the batches of a byte range of the log that come after the image. Null when nothing in it was new. */
@@ -26,6 +28,7 @@ export function loadBatches(image: MetadataImage, bytes: Buffer, options: LoadOp
     assert(batch.baseOffset === offset + 1n, `the metadata log goes on at ${offset + 1n}, not at ${batch.baseOffset}`)
     assert(batch.header.partitionLeaderEpoch >= epoch, 'leader epochs of the metadata log never fall')
     replayBatch(delta, batch)
+    options.onBatch?.(batch)
     offset = batch.lastOffset
     epoch = batch.header.partitionLeaderEpoch
   }

@@ -7,7 +7,13 @@ import type { TopicImage } from './images.ts'
 import type { MetadataDelta } from './metadata-delta.ts'
 import type { MetadataImage } from './metadata-image.ts'
 
-/** What `delta` changed, as `image`, which it was applied to, has it now. */
+/** Everything in the image, for a data plane that knows nothing yet. */
+export function partitionTable(image: MetadataImage, config: BrokerConfig): PartitionTableDelta {
+  const topics = Array.from(image.topics.all(), topic => tableTopic(topic, image, config))
+  return { topics, deletedTopicIds: [], brokers: tableBrokers(image) }
+}
+
+/** What `delta` changed, as `image`, which it was applied to become, has it. */
 export function partitionTableDelta(
   delta: MetadataDelta,
   image: MetadataImage,
@@ -22,12 +28,6 @@ export function partitionTableDelta(
   return delta.changedBrokerIds.size === 0
     ? { topics, deletedTopicIds }
     : { topics, deletedTopicIds, brokers: tableBrokers(image) }
-}
-
-/** Everything in the image, for a data plane that knows nothing yet. */
-export function partitionTable(image: MetadataImage, config: BrokerConfig): PartitionTableDelta {
-  const topics = Array.from(image.topics.all(), topic => tableTopic(topic, image, config))
-  return { topics, deletedTopicIds: [], brokers: tableBrokers(image) }
 }
 
 function tableTopic(topic: TopicImage, image: MetadataImage, config: BrokerConfig): PartitionTableTopic {

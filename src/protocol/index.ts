@@ -30,7 +30,7 @@ export {
 } from './frame.ts'
 export { KafkaError } from './kafka-error.ts'
 export * from './records/index.ts'
-export { ZERO_UUID } from './schema/codec.ts'
+export { defaultsOf, ZERO_UUID } from './schema/codec.ts'
 export { INT32_MAX, INT32_MIN, INT64_MAX } from './schema/limits.ts'
 export type {
   Api,
