@@ -66,13 +66,13 @@ function readyText(broker: Broker): string {
   const addresses = broker.listeners.map(({ name, host, port }) => `${address(host, port)} (${name})`)
   const [first] = broker.listeners
   const bootstrap = first === undefined ? '' : address(first.host, first.port)
-  const at = bootstrap === '127.0.0.1:9092' ? '' : ` --bootstrap ${bootstrap}`
+  const at = bootstrap === '127.0.0.1:9092' ? '' : ` -b ${bootstrap}`
   return [
     `Millrace is ready in ${readyMs()} ms`,
     `  listening on  ${addresses.join(', ')}`,
     `  data in       ${broker.logDirs.map(dir => resolve(dir)).join(', ')}`,
     `  try           echo hello | npx millrace produce greetings${at}`,
-    `                npx millrace consume greetings --from-beginning${at}`,
+    `                npx millrace consume greetings${at}`,
     '',
   ].join('\n')
 }

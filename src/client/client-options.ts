@@ -17,6 +17,8 @@ export interface ClientOptions {
   readonly requestTimeoutMs?: number
   /** Longest a call may take with all its retries, 60 s [default.api.timeout.ms]. */
   readonly apiTimeoutMs?: number
+  /** How long a client that never reached a broker keeps trying before it says so, 60 s; 0 tries each address once. */
+  readonly bootstrapTimeoutMs?: number
   /** Longest wait for a TCP connection, 10 s [socket.connection.setup.timeout.ms]. */
   readonly connectTimeoutMs?: number
   /** First pause before a retry, 100 ms, doubling with jitter [retry.backoff.ms]. */
@@ -40,6 +42,7 @@ export interface ResolvedClientOptions {
   readonly clientId: string
   readonly requestTimeoutMs: number
   readonly apiTimeoutMs: number
+  readonly bootstrapTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly retryBackoff: BackoffLimits
   readonly metadataMaxAgeMs: number
@@ -54,6 +57,7 @@ export const CLIENT_OPTION_NAMES: readonly (keyof ClientOptions)[] = [
   'clientId',
   'requestTimeoutMs',
   'apiTimeoutMs',
+  'bootstrapTimeoutMs',
   'connectTimeoutMs',
   'retryBackoffMs',
   'retryBackoffMaxMs',
@@ -78,6 +82,7 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
     clientId,
     requestTimeoutMs: positive('requestTimeoutMs', options.requestTimeoutMs, 30_000),
     apiTimeoutMs: positive('apiTimeoutMs', options.apiTimeoutMs, 60_000),
+    bootstrapTimeoutMs: inRange('bootstrapTimeoutMs', options.bootstrapTimeoutMs, 60_000, 0, Number.MAX_SAFE_INTEGER),
     connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs, 10_000),
     retryBackoff: {
       initialMs,

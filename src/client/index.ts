@@ -39,7 +39,7 @@ export type { CommittedOffset, OffsetToCommit } from './consumer/group-session.t
 export type { Assignment, OffsetSpec, ResetPolicy, TopicPartition } from './consumer/offset-spec.ts'
 export { type BrokerAddress, formatAddress, parseBootstrapServers } from './network/bootstrap-servers.ts'
 export { UnknownTopicError } from './network/cluster.ts'
-export { ClientClosedError, ConnectionError, KafkaError } from './network/kafka-errors.ts'
+export { ClientClosedError, ConnectionError, KafkaError, UnreachableError } from './network/kafka-errors.ts'
 export type { IsolationLevel, OffsetAt } from './network/offset-lookup.ts'
 export { Producer, SendError } from './producer/producer.ts'
 export type { Acks, ProducerOptions } from './producer/producer-options.ts'

@@ -56,14 +56,12 @@ export async function listGroups(
       }),
     )
   })
-  const listings = answers
-    .flat()
-    .map(({ groupId, protocolType, groupState, groupType }) => ({
-      groupId,
-      protocolType,
-      state: groupState,
-      type: groupType,
-    }))
+  const listings = answers.flat().map(({ groupId, protocolType, groupState, groupType }) => ({
+    groupId,
+    protocolType,
+    state: groupState,
+    type: groupType,
+  }))
   return listings.sort((a, b) => (a.groupId < b.groupId ? -1 : 1))
 }
 

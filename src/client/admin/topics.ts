@@ -1,7 +1,7 @@
 // Owns the admin operations on topics: create, delete, list, describe, add partitions. Never retries by itself.
 import * as protocol from '#protocol'
 import { ErrorCode } from '#protocol'
-import type { CallOptions, Cluster } from '../network/cluster.ts'
+import { type CallOptions, type Cluster, UnknownTopicError } from '../network/cluster.ts'
 import { type KafkaError, kafkaErrorOf } from '../network/kafka-errors.ts'
 import type { Outcome } from './admin.ts'
 import { callAnyBroker, remainingMs } from './broker-call.ts'
@@ -241,7 +241,9 @@ async function describeByMetadata(
 }
 
 function absent(name: string, errorCode: number): TopicDescription {
-  return { name, error: kafkaErrorOf(errorCode, `topic '${name}'`), topicId: null, isInternal: false, partitions: [] }
+  const isUnknown = errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+  const error = isUnknown ? new UnknownTopicError(name) : kafkaErrorOf(errorCode, `topic '${name}'`)
+  return { name, error, topicId: null, isInternal: false, partitions: [] }
 }
 
 function outcomeError(

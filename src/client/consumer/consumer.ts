@@ -2,7 +2,7 @@
 // (one iteration at a time). Invariants: asking for the next record means the one before is done with: positions, commits and
 // rebalances move only then; an iteration ends with an error, at its end, or on close, and never just stops.
 import type { Timer } from '#host'
-import { Cluster } from '../network/cluster.ts'
+import { Cluster, noSuchPartition } from '../network/cluster.ts'
 import { ClientClosedError, KafkaError } from '../network/kafka-errors.ts'
 import { Wakeup, within } from '../network/waiting.ts'
 import { type ConsumerOptions, type ResolvedConsumerOptions, resolveConsumerOptions } from './consumer-options.ts'
@@ -20,6 +20,13 @@ export interface ReadOptions {
   /** Stop after this many records. */
   readonly limit?: number
   readonly signal?: AbortSignal
+}
+
+export interface CloseOptions {
+  /** Longest the last commit and the good-bye to the group may take, 5 s. */
+  readonly timeoutMs?: number
+  /** False leaves out the last automatic commit: what was handed out is not known to be done. */
+  readonly commit?: boolean
 }
 
 export interface PartitionPosition extends TopicPartition {
@@ -73,11 +80,16 @@ export class Consumer implements AsyncIterable<ConsumerRecord> {
       this.#fatal ??= error
       this.#attend()
     }
-    const outOfRange = (state: PartitionState): void => this.#outOfRange(state)
+    const outOfRange = (state: PartitionState, offset: bigint): void => this.#outOfRange(state, offset)
     this.#fetcher = new Fetcher(resolved, this.#cluster, this.#states, { progressed, fatal, outOfRange })
     const fetchCommitted = (partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]> =>
       this.committed(partitions)
-    this.#finder = new PositionFinder(resolved, this.#cluster, this.#states, { progressed, fatal, fetchCommitted })
+    this.#finder = new PositionFinder(resolved, this.#cluster, this.#states, {
+      progressed,
+      outOfRange,
+      fatal,
+      fetchCommitted,
+    })
     if (resolved.groupId !== null) {
       this.#group = new GroupSession(resolved, resolved.groupId, this.#cluster, {
         attention: () => this.#attend(),
@@ -126,8 +138,8 @@ export class Consumer implements AsyncIterable<ConsumerRecord> {
   }
 
   /** All partitions of a topic, by asking the cluster: for assign(). */
-  async partitionsOf(topic: string): Promise<readonly number[]> {
-    await this.#cluster.awaitTopics([topic], { deadline: this.#cluster.deadline() })
+  async partitionsOf(topic: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<readonly number[]> {
+    await this.#cluster.awaitTopics([topic], { deadline: this.#cluster.deadline(), signal })
     return (this.#cluster.metadata.topic(topic)?.partitions ?? []).map(({ partition }) => partition)
   }
 
@@ -191,8 +203,8 @@ export class Consumer implements AsyncIterable<ConsumerRecord> {
   }
 
   /** Commits once more where autoCommit is on, leaves the group and frees every socket and timer, within `timeoutMs`. Idempotent. */
-  close({ timeoutMs = LAST_COMMIT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(timeoutMs)
+  close({ timeoutMs = LAST_COMMIT_MS, commit = true }: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs, commit && this.#options.autoCommit)
     return this.#closing
   }
 
@@ -200,14 +212,14 @@ export class Consumer implements AsyncIterable<ConsumerRecord> {
     await this.close()
   }
 
-  async #close(timeoutMs: number): Promise<void> {
+  async #close(timeoutMs: number, commits: boolean): Promise<void> {
     const group = this.#group
     const { host } = this.#options.client
     this.#commitTimer?.cancel()
     this.#stream?.interrupt(new ClientClosedError('consumer'))
     this.#attend()
     const goodbye = async (): Promise<void> => {
-      if (group && this.#options.autoCommit) await this.#tryCommit()
+      if (commits) await this.#tryCommit()
       await group?.leave()
     }
     try {
@@ -251,11 +263,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord> {
     await this.#cluster.awaitTopics(this.#topics, { deadline: this.#cluster.deadline(), signal })
     for (const { topic, partition } of this.#states.all()) {
       const count = this.#cluster.metadata.topic(topic)?.partitions.length ?? 0
-      if (partition < count) continue
-      throw new KafkaError(
-        'UNKNOWN_TOPIC_OR_PARTITION',
-        `topic '${topic}' has ${count} partitions, 0 to ${count - 1}, so none is ${partition}`,
-      )
+      if (partition >= count) throw noSuchPartition(topic, partition, count)
     }
     this.#topicsAwaited = true
   }
@@ -314,9 +322,9 @@ export class Consumer implements AsyncIterable<ConsumerRecord> {
       })
   }
 
-  #outOfRange(state: PartitionState): void {
+  #outOfRange(state: PartitionState, offset: bigint): void {
     const { autoOffsetReset, client } = this.#options
-    const where = `${state.topic}-${state.partition} has no offset ${state.fetchOffset}`
+    const where = `${state.topic}-${state.partition} has no offset ${offset}`
     if (autoOffsetReset === 'none') {
       this.#fatal ??= new KafkaError('OFFSET_OUT_OF_RANGE', `${where}, and autoOffsetReset is 'none'`)
       return this.#attend()

@@ -21,7 +21,7 @@ export interface FetchEvents {
   /** Something was buffered, failed or became possible. */
   progressed(): void
   /** The offset asked for is not in the log. */
-  outOfRange(state: PartitionState): void
+  outOfRange(state: PartitionState, offset: bigint): void
   /** An error that no retry mends. */
   fatal(error: KafkaError): void
 }
@@ -140,7 +140,7 @@ export class Fetcher {
           new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `Fetch was answered without ${state.topic}-${state.partition}`),
         )
       else if (answer.errorCode === ErrorCode.NONE) this.#accept(state, answer)
-      else if (answer.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#events.outOfRange(state)
+      else if (answer.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#events.outOfRange(state, state.fetchOffset)
       else {
         this.#cluster.metadata.leaderMoved(
           state.topic,

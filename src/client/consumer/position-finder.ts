@@ -13,6 +13,8 @@ import type { PartitionState, PartitionStates } from './partition-states.ts'
 
 export interface PositionFinderEvents {
   progressed(): void
+  /** The offset asked for is not in the log. */
+  outOfRange(state: PartitionState, offset: bigint): void
   fatal(error: KafkaError): void
   fetchCommitted(partitions: readonly TopicPartition[]): Promise<readonly CommittedOffset[]>
 }
@@ -50,6 +52,8 @@ export class PositionFinder {
       for (const [state, { position, endOffset, error }] of found) {
         if (!isCurrent(state)) continue
         if (error) this.#failed(state, error)
+        else if (position !== null && endOffset !== null && position > endOffset)
+          this.#events.outOfRange(state, position)
         else {
           // resolved() starts a new epoch, so the end is set after it.
           if (position !== null) this.#states.resolved(state, position)

@@ -7,7 +7,14 @@ import { type BrokerAddress, formatAddress } from './bootstrap-servers.ts'
 import { ClusterMetadata } from './cluster-metadata.ts'
 import type { Connection, SendOptions } from './connection.ts'
 import { ConnectionPool, type Lane } from './connection-pool.ts'
-import { ClientClosedError, ErrorCode, KafkaError, kafkaErrorOf } from './kafka-errors.ts'
+import {
+  ClientClosedError,
+  ConnectionError,
+  ErrorCode,
+  KafkaError,
+  kafkaErrorOf,
+  UnreachableError,
+} from './kafka-errors.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Deadline, pause, retry, within } from './waiting.ts'
 
@@ -36,6 +43,8 @@ export class Cluster {
   #refreshing: Promise<void> | undefined
   #refreshNext: Promise<void> | undefined
   #rotation: number
+  #wasReached = false
+  #firstTriedMs: number | undefined
 
   constructor(options: ClusterOptions) {
     this.options = options
@@ -144,17 +153,23 @@ export class Cluster {
       const open = this.#pool.openTo(address, 'shared')
       if (open) return open
     }
+    const startedMs = this.options.host.clock.monotonicMs()
     let last: unknown
     for (const address of candidates) {
       try {
-        return await this.#pool.connect(address, 'shared')
+        const connection = await this.#pool.connect(address, 'shared')
+        this.#wasReached = true
+        return connection
       } catch (error) {
         this.#assertOpen()
         // The bootstrap address that was refused says more to a user than the last broker of an old picture.
         last ??= error
       }
     }
-    throw last
+    const { host, bootstrap, bootstrapTimeoutMs } = this.options
+    this.#firstTriedMs ??= startedMs
+    const isOver = host.clock.monotonicMs() - this.#firstTriedMs >= bootstrapTimeoutMs
+    throw !this.#wasReached && isOver && last instanceof ConnectionError ? new UnreachableError(bootstrap, last) : last
   }
 
   /** The address of the broker that coordinates a group. */
@@ -240,6 +255,11 @@ export class UnknownTopicError extends KafkaError {
     super('UNKNOWN_TOPIC_OR_PARTITION', `topic '${topic}' ${detail}`)
     this.topic = topic
   }
+}
+
+export function noSuchPartition(topic: string, partition: number, partitionCount: number): UnknownTopicError {
+  const count = `${partitionCount} partition${partitionCount === 1 ? '' : 's'}`
+  return new UnknownTopicError(topic, `has ${count}, counted from 0, so there is no ${partition}`)
 }
 
 function rotate<T>(list: readonly T[], by: number): readonly T[] {

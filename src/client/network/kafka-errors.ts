@@ -24,6 +24,18 @@ export class ConnectionError extends KafkaError {
   }
 }
 
+/** No address of the bootstrap list led to a broker, for as long as the client was told to try. Not worth another attempt. */
+export class UnreachableError extends KafkaError {
+  override name = 'UnreachableError'
+  override readonly retriable = false
+
+  constructor(addresses: readonly BrokerAddress[], cause: unknown) {
+    const detail = cause instanceof Error ? cause.message : String(cause)
+    const list = addresses.map(formatAddress).join(', ')
+    super('NETWORK_EXCEPTION', addresses.length === 1 ? detail : `none of ${list} answers; ${detail}`, { cause })
+  }
+}
+
 /** The client was closed under the call, or before it. */
 export class ClientClosedError extends KafkaError {
   override name = 'ClientClosedError'

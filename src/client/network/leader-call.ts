@@ -1,6 +1,12 @@
 // Owns asking the leaders of many partitions something, each leader once, and again where leadership moved meanwhile.
 // Invariant: one outcome for each partition asked about, in the order asked.
-import { type CallOptions, type Cluster, UNKNOWN_TOPIC_GRACE_MS, UnknownTopicError } from './cluster.ts'
+import {
+  type CallOptions,
+  type Cluster,
+  noSuchPartition,
+  UNKNOWN_TOPIC_GRACE_MS,
+  UnknownTopicError,
+} from './cluster.ts'
 import type { Connection } from './connection.ts'
 import { asKafkaError, type KafkaError, kafkaErrorOf, ErrorCode } from './kafka-errors.ts'
 
@@ -65,9 +71,6 @@ function whyLeaderless(cluster: Cluster, { topic, partition }: PartitionTarget, 
   if (errorCode !== ErrorCode.NONE && errorCode !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     return kafkaErrorOf(errorCode, `topic '${topic}'`)
   if (isFinal)
-    return new UnknownTopicError(
-      topic,
-      partitionCount > 0 ? `has ${partitionCount} partitions, so none is ${partition}` : undefined,
-    )
+    return partitionCount > 0 ? noSuchPartition(topic, partition, partitionCount) : new UnknownTopicError(topic)
   return kafkaErrorOf(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `${topic}-${partition}`)
 }

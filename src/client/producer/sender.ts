@@ -13,7 +13,7 @@ import {
   ZERO_UUID,
 } from '#protocol'
 import { backoffMs } from '../network/backoff.ts'
-import type { Cluster } from '../network/cluster.ts'
+import { type Cluster, noSuchPartition } from '../network/cluster.ts'
 import type { Connection } from '../network/connection.ts'
 import { asKafkaError, kafkaErrorOf, meansStaleMetadata } from '../network/kafka-errors.ts'
 import { drawUnit } from '../network/waiting.ts'
@@ -86,9 +86,7 @@ export class Sender {
   close(error: KafkaError): void {
     this.#isClosed = true
     this.#timer?.cancel()
-    const { batches, entries } = this.#accumulator.takeAllWaiting()
-    for (const batch of batches) batch.fail(error)
-    this.#failEntries(entries, error)
+    this.#failAllWaiting(error)
   }
 
   #pump(): void {
@@ -126,8 +124,8 @@ export class Sender {
       const errorCode = this.#cluster.metadata.topicError(topic)
       if (view && errorCode === ErrorCode.NONE && !this.#refreshing && !this.#refreshWanted) {
         const refused = this.#accumulator.topicKnown(topic, view, nowMs)
-        const message = `topic '${topic}' has ${view.partitionCount} partitions, 0 to ${view.partitionCount - 1}`
-        this.#failEntries(refused, new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', message))
+        for (const entry of refused)
+          this.#failEntries([entry], noSuchPartition(topic, entry.record.partition ?? 0, view.partitionCount))
         continue
       }
       const topicError = kafkaErrorOf(
@@ -139,6 +137,15 @@ export class Sender {
       const sinceMs = isHopeless ? Number.POSITIVE_INFINITY : nowMs - this.#options.maxBlockMs
       this.#failEntries(this.#accumulator.takeUnplaced(topic, sinceMs), error)
     }
+  }
+
+  #failAllWaiting(error: KafkaError): void {
+    const { batches, entries } = this.#accumulator.takeAllWaiting()
+    // What was on the wire before may be in the log: its sequences are spent.
+    if (batches.some(batch => batch.sequenced)) this.#sequencer?.bumpWanted()
+    for (const batch of batches) batch.fail(error)
+    for (const { ticket, index } of entries) ticket.settle(index, error)
+    this.#onProgress()
   }
 
   #failEntries(entries: readonly Entry[], error: KafkaError): void {
@@ -173,6 +180,7 @@ export class Sender {
     } catch (error) {
       logger.debug('metadata refresh failed', { error })
       this.#lastFailure = asKafkaError(error)
+      if (!this.#lastFailure.retriable && !this.#isClosed) this.#failAllWaiting(this.#lastFailure)
       this.#refreshAtMs = this.#nowMs() + backoffMs(retryBackoff, this.#refreshFailures++, drawUnit(host))
     } finally {
       this.#refreshing = false
@@ -212,12 +220,7 @@ export class Sender {
       sequencer.fetchFailed()
       this.#initAtMs = this.#nowMs() + backoffMs(retryBackoff, this.#initFailures++, drawUnit(host))
       this.#lastFailure = error
-      if (!error.retriable && !this.#isClosed) {
-        const { batches, entries } = this.#accumulator.takeAllWaiting()
-        for (const batch of batches) batch.fail(error)
-        this.#failEntries(entries, error)
-        this.#onProgress()
-      }
+      if (!error.retriable && !this.#isClosed) this.#failAllWaiting(error)
     }
     this.wake()
   }
