@@ -4,15 +4,31 @@
 use millrace_record::control::ControlRecord;
 use millrace_record::{
     BatchHeader, BatchIter, Compression, HEADER_BYTES, ProduceLimits, TimestampType, compression,
-    has_record_without_key, offset_for_timestamp, offset_of_max_timestamp, records_with_limit,
-    stamp_base_offset, stamp_leader_epoch, stamp_log_append_time, validate_produced,
-    validate_stored, verify_crc,
+    crc32c, has_record_without_key, offset_for_timestamp, offset_of_max_timestamp,
+    records_with_limit, stamp_base_offset, stamp_leader_epoch, stamp_log_append_time,
+    validate_produced, validate_stored, verify_crc,
 };
 
 const DECOMPRESSED_BYTES_MAX: usize = 1 << 20;
 
-/// Header, validation, stamping and the walk over several batches.
+/// Header, validation, stamping and the walk over several batches: of the bytes as they are, and with base offset, length, magic and
+/// checksum made right, which no search would find.
 pub fn batch_header(data: &[u8]) {
+    check_header(data);
+    if data.len() >= HEADER_BYTES {
+        let mut batch = data.to_vec();
+        let batch_length = i32::try_from(batch.len() - 12).expect("inputs are small");
+        batch[..8].fill(0);
+        batch[8..12].copy_from_slice(&batch_length.to_be_bytes());
+        batch[16] = 2;
+        let crc = crc32c(&batch[21..]);
+        batch[17..21].copy_from_slice(&crc.to_be_bytes());
+        assert!(verify_crc(&batch));
+        check_header(&batch);
+    }
+}
+
+fn check_header(data: &[u8]) {
     let limits = ProduceLimits {
         max_message_bytes: 1 << 20,
         segment_bytes: 1 << 30,
@@ -36,13 +52,23 @@ pub fn batch_header(data: &[u8]) {
         .map(|(_, batch)| batch.len())
         .sum();
     assert!(walked <= data.len());
-    if let Err(error) = validate_produced(data, &limits) {
-        assert!(
+    match validate_produced(data, &limits) {
+        Err(error) => assert!(
             matches!(error.kafka_code(), 2 | 10 | 18 | 32 | 76 | 87),
             "{error}"
-        );
-        return;
+        ),
+        Ok(header) => {
+            assert!(
+                header.size_bytes() == data.len()
+                    && header.record_count > 0
+                    && !header.is_control()
+            );
+            check_stamps(data);
+        }
     }
+}
+
+fn check_stamps(data: &[u8]) {
     let mut batch = data.to_vec();
     stamp_base_offset(&mut batch, i64::MAX);
     stamp_leader_epoch(&mut batch, i32::MIN);

@@ -111,11 +111,6 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub fn f64(&mut self) -> Result<f64, WireError> {
-        self.array().map(f64::from_be_bytes)
-    }
-
-    #[inline]
     pub fn uuid(&mut self) -> Result<Uuid, WireError> {
         self.array()
     }
