@@ -1,1 +1,34 @@
-//! The data plane: reactors, connections, routing, Produce, Fetch, ListOffsets, upcalls.
+//! Broker: the data plane of one node.
+//!
+//! Owns      reactors, connections, routing, Produce, Fetch and ListOffsets, the partition table, upcalls, log directories in use.
+//! May touch every crate below it; threads; the clock and the sockets through `host`.
+//! Never     decides what the control plane decides (topics, leaders, groups), and knows nothing of Node.
+//! Start at  broker.rs (what can be asked of it), then reactor/mod.rs (one turn of the loop), partition.rs (what happens under the lock).
+
+mod apis;
+mod append_jobs;
+mod broker;
+mod connection;
+mod error;
+mod fetch_watch;
+mod inbox;
+mod log_dirs;
+mod maintenance;
+mod metrics;
+mod options;
+mod partition;
+mod partition_table;
+mod reactor;
+mod receive;
+mod respond;
+mod shared;
+mod slab;
+mod timers;
+mod turn;
+mod upcall;
+
+pub use broker::{Broker, ListenAddress, Opened};
+pub use error::BrokerError;
+pub use options::BrokerOptions;
+pub use partition::{Offsets, TopicConfig};
+pub use broker::publish::{Delta, PublishFailure, PublishedPartition, PublishedTopic};

@@ -2,7 +2,7 @@
 //! Never reads a log, a clock or randomness: time and candidate ids come in.
 //! Invariant: a session is either in the cache or checked out by exactly one request, and its epoch rises by one per request.
 //!
-//! States of a session: created (checked out) → cached ⇄ checked out → gone (closed by its client, emptied, evicted or replaced).
+//! States of a session: detached → adopted (checked out) → cached ⇄ checked out → gone (closed by its client, emptied, evicted or replaced).
 //! A session removed while it is checked out is dropped when it comes back.
 //!
 //! Limits: `max_sessions`, and `max_partitions` over all sessions. A full cache gives no session (id 0), which every client takes.
@@ -120,12 +120,13 @@ pub struct FetchSession<H> {
 }
 
 impl<H> FetchSession<H> {
-    fn new(id: i32, uses_topic_ids: bool, incarnation: u64) -> FetchSession<H> {
+    /// A session of one request, in no cache: id 0.
+    pub fn detached(uses_topic_ids: bool) -> FetchSession<H> {
         FetchSession {
-            id,
-            epoch: 1,
+            id: 0,
+            epoch: FINAL_EPOCH,
             uses_topic_ids,
-            incarnation,
+            incarnation: 0,
             nodes: Vec::new(),
             free: Vec::new(),
             first: NONE,
@@ -159,6 +160,16 @@ impl<H> FetchSession<H> {
             next = self.nodes.get(place as usize)?.newer;
             Some(place)
         })
+    }
+
+    /// The place served first, and the one served after another; for walks that change the partitions on the way.
+    pub fn first_place(&self) -> Option<u32> {
+        (self.first != NONE).then_some(self.first)
+    }
+
+    pub fn place_after(&self, place: u32) -> Option<u32> {
+        let newer = self.nodes[place as usize].newer;
+        (newer != NONE).then_some(newer)
     }
 
     pub fn at(&self, place: u32) -> &CachedPartition<H> {
@@ -336,22 +347,26 @@ impl<H> FetchSessions<H> {
         }
     }
 
-    /// A new session, checked out, or None when the cache is full of sessions in use. `candidate_id` is random.
-    pub fn create(&mut self, candidate_id: u32, uses_topic_ids: bool, partitions: usize, now_ms: i64) -> Option<Box<FetchSession<H>>> {
-        if partitions == 0 || self.partitions + partitions > self.limits.max_partitions {
-            return None;
+    /// Gives a detached session an id and a place here, where it stays checked out. False when the cache is full of sessions
+    /// in use, or the session has nothing to follow. `candidate_id` is random.
+    pub fn adopt(&mut self, session: &mut FetchSession<H>, candidate_id: u32, now_ms: i64) -> bool {
+        assert!(session.id == 0, "a session is adopted once");
+        if session.is_empty() || self.partitions + session.len() > self.limits.max_partitions {
+            return false;
         }
         if self.slots.len() >= self.limits.max_sessions && !self.evict_one(now_ms) {
-            return None;
+            return false;
         }
         let mut id = id_from(candidate_id);
         while self.slots.contains_key(&id) {
             id = id_from((id as u32).wrapping_add(1));
         }
-        let incarnation = self.next_incarnation;
+        session.id = id;
+        session.epoch = next_epoch(INITIAL_EPOCH);
+        session.incarnation = self.next_incarnation;
         self.next_incarnation += 1;
-        self.slots.insert(id, Slot { session: None, incarnation, partitions: 0, last_used_ms: now_ms });
-        Some(Box::new(FetchSession::new(id, uses_topic_ids, incarnation)))
+        self.slots.insert(id, Slot { session: None, incarnation: session.incarnation, partitions: 0, last_used_ms: now_ms });
+        true
     }
 
     pub fn remove(&mut self, id: i32) -> bool {
@@ -406,11 +421,17 @@ mod tests {
         FetchedState { records_bytes, high_watermark, log_start_offset: 0, has_error: false }
     }
 
-    fn created(sessions: &mut FetchSessions<()>, partitions: i32) -> i32 {
-        let mut session = sessions.create(5, false, partitions as usize, 0).expect("there is room");
+    fn following(partitions: i32) -> Box<FetchSession<()>> {
+        let mut session = Box::new(FetchSession::detached(false));
         (0..partitions).for_each(|partition| {
             session.insert(CachedPartition::new(name("t"), partition, ()));
         });
+        session
+    }
+
+    fn created(sessions: &mut FetchSessions<()>, partitions: i32) -> i32 {
+        let mut session = following(partitions);
+        assert!(sessions.adopt(&mut session, 5, 0), "there is room");
         let id = session.id();
         sessions.check_in(session, 0);
         id
@@ -445,7 +466,7 @@ mod tests {
 
     #[test]
     fn unchanged_partitions_are_left_out_and_those_with_records_go_last() {
-        let mut session: FetchSession<()> = FetchSession::new(1, false, 1);
+        let mut session: FetchSession<()> = FetchSession::detached(false);
         let places = (0..3).map(|partition| session.insert(CachedPartition::new(name("t"), partition, ()))).collect::<Vec<_>>();
         assert!(session.on_response(places[0], state(100, 7)));
         assert!(session.on_response(places[1], state(0, 7)));
@@ -466,10 +487,10 @@ mod tests {
         let first = created(&mut sessions, 1);
         let second = created(&mut sessions, 1);
         assert_ne!(first, second);
-        assert!(sessions.create(9, false, 1, 1000).is_none());
-        assert!(sessions.create(9, false, 1, 1001).is_some());
+        assert!(!sessions.adopt(&mut following(1), 9, 1000));
+        assert!(sessions.adopt(&mut following(1), 9, 1001));
         assert_eq!((sessions.len(), sessions.evictions()), (2, 1));
-        assert!(sessions.create(9, false, 11, 9000).is_none(), "more partitions than the cache may hold");
+        assert!(!sessions.adopt(&mut following(11), 9, 9000), "more partitions than the cache may hold");
     }
 
     #[test]

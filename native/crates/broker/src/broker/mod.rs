@@ -1,0 +1,396 @@
+//! Owns the life of one data plane: open → bind → listen → drain → close, and everything its owner may ask in between.
+//! Never runs on a reactor thread; nothing here waits for a client.
+//! Invariant: after `close` no thread of ours runs and no lock of ours is held; `close` may be called at any time, any number of times.
+
+pub mod publish;
+
+use crate::append_jobs::AppendJob;
+use crate::error::BrokerError;
+use crate::inbox::{Inbox, Message};
+use crate::log_dirs::{CheckpointRow, LogDirs};
+use crate::maintenance::{self, Maintenance};
+use crate::metrics::{self, Counter, Metrics};
+use crate::options::BrokerOptions;
+use crate::partition::{Effects, Offsets, Partition};
+use crate::partition_table::{PartitionTable, TopicId};
+use crate::reactor::{Listeners, Reactor, token_reactor};
+use crate::shared::{ApiVersions, ConnectionCounts, Countdown, Shared, lock};
+use crate::upcall::{UpcallQueue, Wake};
+use millrace_host::disk::posix::PosixDisk;
+use millrace_host::net::TcpListener;
+use millrace_host::{Instant, SyncService, clock};
+use millrace_replica::{FetchSessions, SessionLimits};
+use millrace_wire::error_codes;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Reactors that fit the token of an upcall.
+const NETWORK_THREADS_MAX: usize = 64;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenAddress {
+    pub name: String,
+    /// Empty for all addresses.
+    pub host: String,
+    /// 0 for any that is free.
+    pub port: u16,
+}
+
+/// What opening found.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    pub directory_ids: Vec<String>,
+    pub clean_shutdown: bool,
+    pub cluster_id: String,
+}
+
+pub struct Broker {
+    shared: Arc<Shared>,
+    log_dirs: OnceLock<Arc<LogDirs>>,
+    maintenance: Arc<Maintenance>,
+    life: Mutex<Life>,
+    next_append_token: AtomicU64,
+}
+
+#[derive(Default)]
+struct Life {
+    listeners: Vec<TcpListener>,
+    reactors: Vec<JoinHandle<()>>,
+    maintenance: Option<JoinHandle<()>>,
+    is_closed: bool,
+}
+
+impl Broker {
+    /// `wake` is called from any thread when events wait and nobody was told since they were last taken.
+    pub fn new(options: BrokerOptions, wake: Wake) -> Result<Broker, BrokerError> {
+        let threads = options.network_threads;
+        if threads == 0 || threads > NETWORK_THREADS_MAX {
+            return Err(BrokerError::new("BAD_OPTION", format!("networkThreads is {threads}; it must be 1 to {NETWORK_THREADS_MAX}")));
+        }
+        if options.log_dirs.is_empty() {
+            return Err(BrokerError::new("BAD_OPTION", "logDirs is empty; at least one directory is needed"));
+        }
+        let inboxes = (0..threads).map(|_| Inbox::new().map(Arc::new)).collect::<Result<Vec<_>, _>>();
+        let inboxes = inboxes.map_err(|error| BrokerError::io("cannot create an eventfd", &error))?;
+        let limits = SessionLimits {
+            max_sessions: options.fetch_session_slots,
+            max_partitions: options.fetch_session_partitions_max,
+            eviction_ms: options.fetch_session_eviction_ms,
+        };
+        let shared = Shared {
+            table: PartitionTable::default(),
+            sessions: Mutex::new(FetchSessions::new(limits)),
+            upcalls: UpcallQueue::new(options.upcall_queue_max_bytes, wake),
+            inboxes,
+            metrics: (0..=threads).map(|_| Metrics::default()).collect(),
+            api_versions: ApiVersions::default(),
+            connections: ConnectionCounts::default(),
+            syncs: RwLock::new(None),
+            drained: Countdown::default(),
+            next_connection_id: AtomicU32::new(1),
+            has_failed: AtomicBool::new(false),
+            options,
+        };
+        Ok(Broker {
+            shared: Arc::new(shared),
+            log_dirs: OnceLock::new(),
+            maintenance: Arc::default(),
+            life: Mutex::default(),
+            next_append_token: AtomicU64::new(1),
+        })
+    }
+
+    /// Locks the log directories and reads what they say. Partitions are opened as they are published.
+    pub fn open(&self) -> Result<Opened, BrokerError> {
+        let mut life = self.life()?;
+        if self.log_dirs.get().is_some() {
+            return Err(BrokerError::new("ALREADY_OPEN", "the log directories are open"));
+        }
+        let options = &self.shared.options;
+        let log_dirs = Arc::new(LogDirs::open(&options.log_dirs, options.node_id, &options.cluster_id)?);
+        let syncs = SyncService::start(PosixDisk, options.sync_threads.max(1)).map_err(|error| BrokerError::io("cannot start a thread", &error))?;
+        *self.shared.syncs.write().unwrap_or_else(PoisonError::into_inner) = Some(syncs);
+        for path in log_dirs.deleted() {
+            self.maintenance.remove_later(0, path.clone());
+        }
+        let (upkeep, shared, dirs) = (Arc::clone(&self.maintenance), Arc::clone(&self.shared), Arc::clone(&log_dirs));
+        life.maintenance = Some(spawn("millrace-upkeep", move || guard(&shared, "the upkeep thread", || upkeep.run(&shared, &dirs)))?);
+        let opened = Opened {
+            directory_ids: log_dirs.iter().map(|dir| dir.directory_id.to_string()).collect(),
+            clean_shutdown: log_dirs.iter().all(|dir| dir.is_clean),
+            cluster_id: log_dirs.cluster_id().to_string(),
+        };
+        let _ = self.log_dirs.set(log_dirs);
+        Ok(opened)
+    }
+
+    /// Binds the sockets; nobody is let in yet.
+    pub fn bind(&self, addresses: &[ListenAddress]) -> Result<Vec<ListenAddress>, BrokerError> {
+        let mut life = self.life()?;
+        let mut bound = Vec::with_capacity(addresses.len());
+        let mut listeners = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let what = format!("cannot listen on {}:{}", address.host, address.port);
+            let listener = TcpListener::bind(resolve(address)?).map_err(|error| BrokerError::io(&what, &error))?;
+            let local = listener.local_address().map_err(|error| BrokerError::io(&what, &error))?;
+            bound.push(ListenAddress { port: local.port(), ..address.clone() });
+            listeners.push(listener);
+        }
+        life.listeners.extend(listeners);
+        Ok(bound)
+    }
+
+    /// Starts the reactors and accepts from now on.
+    pub fn listen(&self) -> Result<(), BrokerError> {
+        let mut life = self.life()?;
+        if !life.reactors.is_empty() {
+            return Err(BrokerError::new("ALREADY_LISTENING", "the broker listens"));
+        }
+        let mut listeners = Some(Listeners::new(std::mem::take(&mut life.listeners)));
+        for index in 0..self.shared.inboxes.len() {
+            let index = u16::try_from(index).expect("few reactors");
+            let reactor = Reactor::new(index, Arc::clone(&self.shared), listeners.take().unwrap_or_default());
+            let mut reactor = reactor.map_err(|error| BrokerError::io("cannot create a poller", &error))?;
+            let shared = Arc::clone(&self.shared);
+            let run = move || {
+                guard(&shared, "a network thread", || {
+                    if let Err(error) = reactor.run() {
+                        shared.fail(&format!("a network thread stopped: {error}"));
+                    }
+                });
+                shared.drained.count_down();
+            };
+            life.reactors.push(spawn(&format!("millrace-net-{index}"), run)?);
+        }
+        self.shared.inboxes[0].push(Message::Listen);
+        Ok(())
+    }
+
+    pub fn set_api_versions(&self, ranges: &[(i16, i16, i16)]) {
+        for &(api_key, min, max) in ranges {
+            self.shared.api_versions.set(api_key, min, max);
+        }
+    }
+
+    /// The next batch of events, about `bytes_max`. None: there is none, and the next event wakes.
+    pub fn take_events(&self, bytes_max: usize) -> Option<Vec<u8>> {
+        let (events, reactors_waiting) = self.shared.upcalls.take(bytes_max);
+        for (index, inbox) in self.shared.inboxes.iter().enumerate() {
+            if reactors_waiting >> index & 1 == 1 {
+                inbox.push(Message::UpcallsTaken);
+            }
+        }
+        events
+    }
+
+    /// Answers an upcalled request with response header and body.
+    pub fn respond(&self, token: u64, payload: Vec<u8>, throttle_ms: u32) {
+        self.send_to_token(token, Message::Respond { token, payload, throttle_ms });
+    }
+
+    /// The request has no answer.
+    pub fn respond_none(&self, token: u64) {
+        self.send_to_token(token, Message::RespondNone { token });
+    }
+
+    pub fn close_connection(&self, token: u64) {
+        self.send_to_token(token, Message::CloseConnection { token });
+    }
+
+    /// Appends as leader. Answers a token at once; the outcome comes as an event with that token.
+    pub fn append(&self, topic_id: &TopicId, partition: i32, batch: Vec<u8>, wants_sync: bool) -> u64 {
+        let token = self.next_append_token.fetch_add(1, Ordering::Relaxed);
+        match self.partition(topic_id, partition) {
+            Ok(partition) => self.shared.enqueue_append(&partition, AppendJob { token, batch, wants_sync }),
+            Err(error_code) => self.shared.upcalls.append_done(token, error_code, -1, -1),
+        }
+        token
+    }
+
+    pub fn read_log(&self, topic_id: &TopicId, partition: i32, offset: i64, max_bytes: u32) -> Result<Vec<u8>, BrokerError> {
+        let read = self.partition(topic_id, partition).and_then(|partition| partition.read_to_end(offset, max_bytes));
+        read.map_err(|error_code| BrokerError::kafka(error_code, "cannot read the log"))
+    }
+
+    pub fn partition_offsets(&self, topic_id: &TopicId, partition: i32) -> Result<Offsets, BrokerError> {
+        let offsets = self.partition(topic_id, partition).and_then(|partition| partition.offsets());
+        offsets.map_err(|error_code| BrokerError::kafka(error_code, "cannot read the offsets"))
+    }
+
+    /// The new log start offset, or a Kafka error code.
+    pub fn delete_records(&self, topic_id: &TopicId, partition: i32, before_offset: i64) -> Result<i64, i16> {
+        let partition = self.partition(topic_id, partition)?;
+        let mut effects = Effects::default();
+        let deleted = partition.delete_records(before_offset, clock::wall_ms(), &mut effects);
+        let wants_sync = std::mem::take(&mut effects.wants_sync);
+        self.shared.apply(&mut effects);
+        if wants_sync {
+            partition.request_sync(&self.shared, None);
+        }
+        deleted
+    }
+
+    pub fn offset_for_leader_epoch(&self, topic_id: &TopicId, partition: i32, epoch: i32) -> Result<(i32, i64), BrokerError> {
+        let end = self.partition(topic_id, partition).and_then(|partition| partition.offset_for_leader_epoch(epoch));
+        end.map_err(|error_code| BrokerError::kafka(error_code, "cannot look the epoch up"))
+    }
+
+    /// Counters and gauges by name.
+    pub fn metrics(&self) -> Vec<(String, f64)> {
+        let mut values = metrics::sums(self.shared.metrics.iter());
+        values.push(("ConnectionCount".to_string(), self.shared.connections.total() as f64));
+        let sessions = lock(&self.shared.sessions);
+        values.push(("FetchSessionCount".to_string(), sessions.len() as f64));
+        values.push(("FetchSessionPartitionCount".to_string(), sessions.cached_partitions() as f64));
+        values.push(("FetchSessionEvictionsTotal".to_string(), sessions.evictions() as f64));
+        values
+    }
+
+    /// Stops accepting and reading, lets requests under way finish for at most `timeout`, sends what is to be sent, closes connections.
+    pub fn drain(&self, timeout: Duration) {
+        let reactors = lock(&self.life).reactors.len();
+        if reactors == 0 {
+            return;
+        }
+        self.shared.drained.start(reactors);
+        let deadline_ms = Instant::now().millis().saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        for inbox in &self.shared.inboxes {
+            inbox.push(Message::Drain { deadline_ms });
+        }
+        self.shared.drained.wait(timeout + Duration::from_millis(100));
+    }
+
+    /// Stops every thread, makes every log durable, writes checkpoints and the clean marker, lets go of the directories.
+    pub fn close(&self) -> Result<(), BrokerError> {
+        let mut life = lock(&self.life);
+        if std::mem::replace(&mut life.is_closed, true) {
+            return Ok(());
+        }
+        for inbox in &self.shared.inboxes {
+            inbox.push(Message::Stop);
+        }
+        let mut threads = std::mem::take(&mut life.reactors);
+        life.listeners.clear();
+        self.maintenance.stop();
+        threads.extend(life.maintenance.take());
+        drop(life);
+        for thread in threads {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+        let syncs = self.shared.syncs.write().unwrap_or_else(PoisonError::into_inner).take();
+        // Outside the lock: its last tasks may still ask for syncs, which closing the logs makes up for.
+        drop(syncs);
+        match self.log_dirs.get() {
+            Some(log_dirs) => self.close_logs(log_dirs),
+            None => Ok(()),
+        }
+    }
+
+    fn close_logs(&self, log_dirs: &LogDirs) -> Result<(), BrokerError> {
+        let partitions = maintenance::partitions(&self.shared);
+        let threads = self.shared.options.recovery_threads_per_data_dir.max(1);
+        let closed = in_parallel(&partitions, threads, |partition| (Arc::clone(partition), partition.close(clock::wall_ms())));
+        let mut first_error = None;
+        for dir in log_dirs.iter() {
+            let mut rows = Vec::new();
+            let mut is_clean = !self.shared.has_failed.load(Ordering::SeqCst);
+            for (partition, outcome) in closed.iter().filter(|(partition, _)| partition.log_dir.index == dir.index) {
+                match outcome {
+                    Ok(Some(offsets)) => rows.push(CheckpointRow {
+                        topic: Arc::clone(&partition.topic_name),
+                        partition: partition.index,
+                        recovery_point: offsets.recovery_point,
+                        log_start_offset: offsets.log_start_offset,
+                        high_watermark: offsets.high_watermark,
+                    }),
+                    Ok(None) => is_clean = false,
+                    Err(error) => {
+                        is_clean = false;
+                        first_error.get_or_insert_with(|| error.to_string());
+                    }
+                }
+            }
+            let written = dir.write_checkpoints(&rows);
+            let marked = dir.close(is_clean && written.is_ok());
+            if let Err(error) = written.and(marked) {
+                first_error.get_or_insert_with(|| error.to_string());
+            }
+        }
+        match first_error {
+            None => Ok(()),
+            Some(message) => Err(BrokerError::new("IO", message)),
+        }
+    }
+
+    fn life(&self) -> Result<std::sync::MutexGuard<'_, Life>, BrokerError> {
+        let life = lock(&self.life);
+        if life.is_closed { Err(BrokerError::new("CLOSED", "the broker is closed")) } else { Ok(life) }
+    }
+
+    fn partition(&self, topic_id: &TopicId, partition: i32) -> Result<Arc<Partition>, i16> {
+        let table = self.shared.table.load();
+        let topic = table.by_id(topic_id).ok_or(error_codes::UNKNOWN_TOPIC_ID)?;
+        topic.partition(partition).cloned().ok_or(error_codes::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+
+    fn send_to_token(&self, token: u64, message: Message) {
+        if let Some(inbox) = self.shared.inboxes.get(token_reactor(token)) {
+            inbox.push(message);
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // Nobody is left to hear an error.
+        let _ = self.close();
+    }
+}
+
+/// Runs `act` over all `things` on a few threads; the answers come in any order.
+fn in_parallel<T: Sync, R: Send>(things: &[T], threads: usize, act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if things.len() < 2 || threads < 2 {
+        return things.iter().map(act).collect();
+    }
+    let (next, act) = (AtomicU32::new(0), &act);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some(thing) = things.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+            done.push(act(thing));
+        }
+        done
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(things.len())).map(|_| scope.spawn(work)).collect();
+        let mut all = work();
+        for other in others {
+            all.extend(other.join().expect("the work does not panic"));
+        }
+        all
+    })
+}
+
+fn resolve(address: &ListenAddress) -> Result<SocketAddr, BrokerError> {
+    let host = if address.host.is_empty() { "0.0.0.0" } else { &address.host };
+    let what = format!("cannot resolve {host}");
+    let mut found = (host, address.port).to_socket_addrs().map_err(|error| BrokerError::new("ENOTFOUND", format!("{what}: {error}")))?;
+    found.next().ok_or_else(|| BrokerError::new("ENOTFOUND", what))
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BrokerError> {
+    std::thread::Builder::new().name(name.to_string()).spawn(run).map_err(|error| BrokerError::io("cannot start a thread", &error))
+}
+
+/// A panic in one of our threads is a bug of ours: the broker stops serving and says so.
+fn guard(shared: &Shared, who: &str, run: impl FnOnce()) {
+    if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(run)) {
+        let reason = panic.downcast_ref::<&str>().map(|text| (*text).to_string()).or_else(|| panic.downcast_ref::<String>().cloned());
+        shared.other_metrics().count(Counter::ThreadPanicsTotal);
+        shared.fail(&format!("{who} panicked: {}", reason.unwrap_or_default()));
+    }
+}

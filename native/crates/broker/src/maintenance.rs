@@ -1,0 +1,118 @@
+//! Owns the background upkeep of the data plane: checkpoints, silent producers, files and directories whose deletion is due.
+//! Never touches a socket. One thread, woken every second and when it is to stop.
+
+use crate::log_dirs::{CheckpointRow, LogDirs};
+use crate::metrics::Counter;
+use crate::partition::Partition;
+use crate::shared::{Shared, lock};
+use millrace_host::disk::Disk;
+use millrace_host::disk::posix::PosixDisk;
+use millrace_host::{Instant, clock};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+const STEP: Duration = Duration::from_secs(1);
+/// How often partitions are looked over for due files and `flush.ms`.
+const UPKEEP_MS: u64 = 5_000;
+
+/// Directories of deleted partitions, with the time to remove them.
+#[derive(Debug, Default)]
+pub struct Maintenance {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_stopping: bool,
+    doomed: Vec<(i64, PathBuf)>,
+}
+
+impl Maintenance {
+    pub fn remove_later(&self, due_ms: i64, path: PathBuf) {
+        lock(&self.state).doomed.push((due_ms, path));
+    }
+
+    pub fn stop(&self) {
+        lock(&self.state).is_stopping = true;
+        self.changed.notify_all();
+    }
+
+    /// Runs until stopped.
+    pub fn run(&self, shared: &Arc<Shared>, log_dirs: &LogDirs) {
+        let mut next_checkpoint_ms = Instant::now().millis() + shared.options.checkpoint_interval_ms;
+        let mut next_upkeep_ms = Instant::now().millis() + UPKEEP_MS;
+        while let Some(doomed) = self.wait() {
+            for path in doomed {
+                note(PosixDisk.remove_dir_all(&path), shared);
+            }
+            let now_ms = Instant::now().millis();
+            if now_ms >= next_upkeep_ms {
+                next_upkeep_ms = now_ms + UPKEEP_MS;
+                look_over(shared);
+            }
+            if now_ms >= next_checkpoint_ms {
+                next_checkpoint_ms = now_ms + shared.options.checkpoint_interval_ms;
+                checkpoint(shared, log_dirs);
+            }
+        }
+    }
+
+    /// The next step, with the directories whose time has come. None when it is time to stop.
+    fn wait(&self) -> Option<Vec<PathBuf>> {
+        let state = lock(&self.state);
+        let (mut state, _) = self.changed.wait_timeout_while(state, STEP, |state| !state.is_stopping).unwrap_or_else(PoisonError::into_inner);
+        if state.is_stopping {
+            return None;
+        }
+        let now_ms = clock::wall_ms();
+        let due = state.doomed.extract_if(.., |(due_ms, _)| *due_ms <= now_ms);
+        Some(due.map(|(_, path)| path).collect())
+    }
+}
+
+fn look_over(shared: &Arc<Shared>) {
+    let now_ms = clock::wall_ms();
+    let mut due_files = Vec::new();
+    for partition in partitions(shared) {
+        if partition.maintain(now_ms, &mut due_files) {
+            partition.request_sync(shared, None);
+        }
+    }
+    for path in due_files {
+        note(PosixDisk.remove_file(&path), shared);
+    }
+}
+
+fn checkpoint(shared: &Shared, log_dirs: &LogDirs) {
+    for dir in log_dirs.iter() {
+        let rows: Vec<_> = partitions(shared).iter().filter(|partition| partition.log_dir.index == dir.index).filter_map(|partition| row(partition)).collect();
+        if let Err(error) = dir.write_checkpoints(&rows) {
+            shared.upcalls.log_dir_failed(dir.index, &error.to_string());
+        }
+    }
+}
+
+fn row(partition: &Partition) -> Option<CheckpointRow> {
+    let offsets = partition.checkpoint()?;
+    Some(CheckpointRow {
+        topic: Arc::clone(&partition.topic_name),
+        partition: partition.index,
+        recovery_point: offsets.recovery_point,
+        log_start_offset: offsets.log_start_offset,
+        high_watermark: offsets.high_watermark,
+    })
+}
+
+pub fn partitions(shared: &Shared) -> Vec<Arc<Partition>> {
+    shared.table.load().topics().flat_map(|topic| topic.partitions.iter().flatten()).cloned().collect()
+}
+
+/// A file that cannot be removed costs space, nothing else; the next start tries again.
+fn note(removed: io::Result<()>, shared: &Shared) {
+    if removed.is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
+        shared.other_metrics().count(Counter::RemoveErrorsTotal);
+    }
+}

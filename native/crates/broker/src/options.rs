@@ -1,0 +1,84 @@
+//! Owns the settings of one data plane, under Kafka's names where Kafka has one. Never reads a file or an environment.
+
+use std::path::PathBuf;
+
+#[derive(Debug, Clone)]
+pub struct BrokerOptions {
+    pub node_id: i32,
+    /// Empty: take what `meta.properties` says.
+    pub cluster_id: String,
+    pub log_dirs: Vec<PathBuf>,
+    /// `num.network.threads`: reactor threads.
+    pub network_threads: usize,
+    /// `socket.request.max.bytes`
+    pub socket_request_max_bytes: usize,
+    /// `queued.max.request.bytes`: receive buffers of all connections together; at the limit connections wait their turn.
+    pub queued_max_request_bytes: usize,
+    /// `max.connections`
+    pub max_connections: usize,
+    /// `max.connections.per.ip`
+    pub max_connections_per_ip: usize,
+    /// `connections.max.idle.ms`
+    pub connections_max_idle_ms: u64,
+    /// A connection that sent part of a frame must go on within this time.
+    pub partial_frame_max_ms: u64,
+    /// `socket.send.buffer.bytes`, -1 = what the system gives.
+    pub socket_send_buffer_bytes: i64,
+    /// `socket.receive.buffer.bytes`, -1 = what the system gives.
+    pub socket_receive_buffer_bytes: i64,
+    /// Produce requests of one connection under way at once; above it the connection is not read.
+    pub max_in_flight_requests_per_connection: usize,
+    /// Bytes of upcalled requests waiting for the control plane; above it connections that need it are not read.
+    pub upcall_queue_max_bytes: usize,
+    /// `fetch.max.bytes` of the broker.
+    pub fetch_max_bytes: i32,
+    /// `max.incremental.fetch.session.cache.slots`
+    pub fetch_session_slots: usize,
+    /// `min.incremental.fetch.session.eviction.ms`
+    pub fetch_session_eviction_ms: i64,
+    /// Partitions followed by all fetch sessions together.
+    pub fetch_session_partitions_max: usize,
+    /// `producer.id.expiration.ms`
+    pub producer_id_expiration_ms: i64,
+    /// Idempotent producers remembered per partition.
+    pub producer_ids_per_partition_max: usize,
+    /// Threads that append and sync for the control plane.
+    pub sync_threads: usize,
+    /// `log.flush.offset.checkpoint.interval.ms` and its siblings.
+    pub checkpoint_interval_ms: u64,
+    /// `num.recovery.threads.per.data.dir`
+    pub recovery_threads_per_data_dir: usize,
+    /// How long a reactor with requests in flight looks for more before it sleeps. 0 = never.
+    pub spin_us: u64,
+}
+
+impl Default for BrokerOptions {
+    fn default() -> BrokerOptions {
+        BrokerOptions {
+            node_id: 1,
+            cluster_id: String::new(),
+            log_dirs: Vec::new(),
+            network_threads: 1,
+            socket_request_max_bytes: 100 * 1024 * 1024,
+            queued_max_request_bytes: 512 * 1024 * 1024,
+            max_connections: 10_000,
+            max_connections_per_ip: usize::MAX,
+            connections_max_idle_ms: 10 * 60 * 1000,
+            partial_frame_max_ms: 30_000,
+            socket_send_buffer_bytes: -1,
+            socket_receive_buffer_bytes: -1,
+            max_in_flight_requests_per_connection: 128,
+            upcall_queue_max_bytes: 64 * 1024 * 1024,
+            fetch_max_bytes: 55 * 1024 * 1024,
+            fetch_session_slots: 1000,
+            fetch_session_eviction_ms: 120_000,
+            fetch_session_partitions_max: 1_000_000,
+            producer_id_expiration_ms: 24 * 60 * 60 * 1000,
+            producer_ids_per_partition_max: 10_000,
+            sync_threads: 1,
+            checkpoint_interval_ms: 60_000,
+            recovery_threads_per_data_dir: 2,
+            spin_us: 0,
+        }
+    }
+}
