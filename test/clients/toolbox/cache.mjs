@@ -28,7 +28,17 @@ export function onPath(command) {
   return found.status === 0 ? found.stdout.trim() : undefined
 }
 
-/** Runs to completion; rejects with the tail of both streams when the exit code is not 0 (unless `allowFailure`). */
+/**
+ * @typedef {{ code: number | null, signal: NodeJS.Signals | null, stdout: string, stderr: string }} Ended
+ */
+
+/**
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: Record<string, string>, input?: string, timeoutMs?: number, allowFailure?: boolean }} [options]
+ * @returns {Promise<Ended>}
+ * Runs to completion; rejects with the tail of both streams when the exit code is not 0 (unless `allowFailure`).
+ */
 export function run(command, args, { cwd, env, input, timeoutMs = 600_000, allowFailure = false } = {}) {
   return new Promise((resolvePromise, reject) => {
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
