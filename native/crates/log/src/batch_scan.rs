@@ -56,11 +56,6 @@ impl<'f, F: DiskFile> BatchScan<'f, F> {
         }
     }
 
-    /// Where the next batch begins.
-    pub(crate) fn position(&self) -> u32 {
-        self.position
-    }
-
     /// The next batch, or None at the end. After an error the scan stays where it is.
     pub(crate) fn next(&mut self) -> Result<Option<Located>, ScanError> {
         if self.position >= self.end {

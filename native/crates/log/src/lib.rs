@@ -31,6 +31,11 @@ mod timestamps;
 mod truncate;
 mod uuid;
 
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod test_log;
+
 pub use append::AppendInfo;
 pub use clean_shutdown::CleanShutdown;
 pub use config::{LogConfig, OpenHints};

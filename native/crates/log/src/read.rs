@@ -134,7 +134,7 @@ impl<D: Disk> Log<D> {
         let (bound, bound_offset) = if upper_bound >= segment_end_offset {
             (self.segments[index].size, segment_end_offset)
         } else {
-            (self.boundary_at(index, upper_bound)?, upper_bound)
+            self.boundary_at(index, upper_bound)?
         };
         if bound <= start {
             return Ok(None);
@@ -158,8 +158,8 @@ impl<D: Disk> Log<D> {
         }
     }
 
-    /// The position in segment `index` where the batches wholly below `offset` end.
-    fn boundary_at(&mut self, index: usize, offset: i64) -> Result<u32, ReadError> {
+    /// The position in segment `index` where the batches wholly below `offset` end, and the offset that follows them.
+    fn boundary_at(&mut self, index: usize, offset: i64) -> Result<(u32, i64), ReadError> {
         let segment = &mut self.segments[index];
         let (base_offset, size) = (segment.base_offset, segment.size);
         let known = self
@@ -167,14 +167,16 @@ impl<D: Disk> Log<D> {
             .get(offset, base_offset)
             .or_else(|| self.read_positions.get(offset, base_offset));
         if let Some(position) = known {
-            return Ok(position);
+            return Ok((position, offset));
         }
-        let position = segment
-            .locate(&self.files, &self.config, offset)?
-            .map_or(size, |located| located.position);
-        // The next reader will most likely be bounded by the same offset.
-        self.append_positions.insert(offset, base_offset, position);
-        Ok(position)
+        let located = segment.locate(&self.files, &self.config, offset)?;
+        let position = located.map_or(size, |located| located.position);
+        let end_offset = located.map_or(offset, |located| located.header.base_offset.min(offset));
+        if end_offset == offset {
+            // The next reader will most likely be bounded by the same offset.
+            self.append_positions.insert(offset, base_offset, position);
+        }
+        Ok((position, end_offset))
     }
 
     fn limit_closed_files(&mut self, used: usize) -> Result<(), ReadError> {

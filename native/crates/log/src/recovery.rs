@@ -309,7 +309,7 @@ impl<D: Disk> Log<D> {
         self.log_end_offset = next_offset;
         self.sync.synced_offset = recovery_point.min(next_offset);
         self.remove_snapshots(|snapshot| snapshot > next_offset)?;
-        self.restore_epochs(&epochs_seen)?;
+        self.restore_epochs(recovery_point, &epochs_seen)?;
         self.settle_recovered(first)?;
         Ok(())
     }
@@ -381,9 +381,15 @@ impl<D: Disk> Log<D> {
         })
     }
 
-    fn restore_epochs(&mut self, epochs_seen: &[(i32, i64)]) -> Result<(), OpenError> {
+    /// The checkpoint holds for what was synced with it; behind the recovery point the batches say.
+    fn restore_epochs(
+        &mut self,
+        recovery_point: i64,
+        epochs_seen: &[(i32, i64)],
+    ) -> Result<(), OpenError> {
         let before = self.leader_epochs()?.clone();
         let epochs = self.leader_epochs()?;
+        epochs.truncate_from_end(recovery_point);
         for &(epoch, start_offset) in epochs_seen {
             epochs.assign(epoch, start_offset);
         }
@@ -425,7 +431,16 @@ impl<D: Disk> Log<D> {
                 .attempt("sync", &path)?;
             self.sync.note_directory_change();
         }
-        if self.log_end_offset > 0 || self.report.cleaned_files > 0 {
+        // The process that died may not have synced the names either; nothing tells.
+        if self.sync.synced_offset == 0 {
+            self.sync.note_new_directory();
+        } else if self.log_end_offset > self.sync.synced_offset {
+            self.sync.note_directory_change();
+        }
+        if self.log_end_offset > self.sync.synced_offset
+            || self.report.truncated_bytes > 0
+            || self.report.cleaned_files > 0
+        {
             self.sync()?;
         }
         self.release_files()?;
@@ -494,15 +509,35 @@ fn check_batches<F: DiskFile>(
     Ok(position)
 }
 
-/// A segment that begins with a whole message of format v0 or v1 is not damaged but old: cutting it off would destroy good data.
+/// A segment that begins with a sound message of format v0 or v1 is not damaged but old: cutting it off would destroy good data.
 fn is_old_format<F: DiskFile>(file: &F, file_size: u32, path: &Path) -> Result<bool, StorageError> {
-    const OLD_HEADER_BYTES: usize = 17;
-    let mut header = [0; OLD_HEADER_BYTES];
+    const LENGTH_END: usize = 12;
+    const CRC_END: usize = 16;
+    /// i32 crc, i8 magic, i8 attributes, i32 key length, i32 value length.
+    const MESSAGE_BYTES_MIN: u32 = 14;
+    let mut header = [0; CRC_END + 1];
     let read = file.read_up_to_at(&mut header, 0).attempt("read", path)?;
-    let length = i32::from_be_bytes([header[8], header[9], header[10], header[11]]);
-    let is_plausible = length >= 14 && 12 + i64::from(length) <= i64::from(file_size);
-    let magic = header[16];
-    Ok(read == OLD_HEADER_BYTES && is_plausible && (magic == 0 || magic == 1))
+    let length = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
+    let is_plausible = read == header.len()
+        && (MESSAGE_BYTES_MIN..=file_size - LENGTH_END as u32).contains(&length)
+        && header[CRC_END] <= 1;
+    if !is_plausible {
+        return Ok(false);
+    }
+    let mut message = vec![0; length as usize - (CRC_END - LENGTH_END)];
+    file.read_exact_at(&mut message, CRC_END as u64)
+        .attempt("read", path)?;
+    let stored = u32::from_be_bytes([header[12], header[13], header[14], header[15]]);
+    Ok(crc32(&message) == stored)
+}
+
+/// The CRC of the old formats (IEEE 802.3, reflected), bit by bit: it is computed at most once in the life of a directory.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1))
+        })
+    })
 }
 
 #[cfg(test)]

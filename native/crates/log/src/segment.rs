@@ -365,13 +365,11 @@ impl<D: Disk> Segment<D> {
             largest: None,
             next_offset: base_offset,
         };
-        if let Some(entry) = indexes.times.last() {
-            let offset = base_offset + i64::from(entry.relative_offset);
-            tail.largest = Some(TimestampAndOffset {
-                timestamp: entry.timestamp,
-                offset,
-            });
-        }
+        let last_time = indexes.times.last().map(|entry| TimestampAndOffset {
+            timestamp: entry.timestamp,
+            offset: base_offset + i64::from(entry.relative_offset),
+        });
+        tail.largest = last_time;
         let file = Arc::clone(self.file(files)?);
         let mut scan = BatchScan::new(&*file, start, end);
         while let Some(Located { position, header }) = scan
@@ -397,10 +395,10 @@ impl<D: Disk> Segment<D> {
             }
             tail.next_offset = header.next_offset();
         }
-        // A time entry for an offset that the segment does not have.
-        if tail.largest.is_some_and(|largest| {
-            largest.offset >= tail.next_offset || largest.offset < base_offset
-        }) {
+        // A time entry for an offset that the segment does not have, or for no time.
+        let time_is_wrong = last_time
+            .is_some_and(|last| last.offset >= tail.next_offset || last.timestamp <= NO_TIMESTAMP);
+        if time_is_wrong {
             return Ok(None);
         }
         Ok(Some(tail))
@@ -585,17 +583,30 @@ impl<D: Disk> Segment<D> {
         timestamp: i64,
     ) -> Result<u32, ReadError> {
         self.ensure_loaded(files, config)?;
-        let indexes = self.indexes.as_mut().expect("loaded");
-        let Some(entry) = indexes
-            .times
-            .last_below(|entry| entry.timestamp < timestamp)?
-        else {
+        let Some(entry) = self.time_entry_below(timestamp)? else {
+            return Ok(0);
+        };
+        let offset = self.base_offset + i64::from(entry.relative_offset);
+        let named = self.locate(files, config, offset)?;
+        if let Some(named) = named.filter(|named| named.header.max_timestamp == entry.timestamp) {
+            return Ok(named.position);
+        }
+        // The entry names a batch of another time: it is no use.
+        self.rebuild_indexes(files, config)?;
+        let Some(entry) = self.time_entry_below(timestamp)? else {
             return Ok(0);
         };
         let offset = self.base_offset + i64::from(entry.relative_offset);
         Ok(self
             .locate(files, config, offset)?
             .map_or(0, |located| located.position))
+    }
+
+    fn time_entry_below(&mut self, timestamp: i64) -> Result<Option<TimeEntry>, StorageError> {
+        let indexes = self.indexes.as_mut().expect("loaded");
+        indexes
+            .times
+            .last_below(|entry| entry.timestamp < timestamp)
     }
 
     /// Calls `visit` for every batch from `position` on until it returns false.
@@ -622,7 +633,7 @@ impl<D: Disk> Segment<D> {
         Ok(())
     }
 
-    /// Cuts the segment at a batch boundary.
+    /// Cuts the segment at a batch boundary, durably: if the old bytes could come back, they might come back behind new ones.
     pub(crate) fn truncate(
         &mut self,
         files: &SegmentFiles<D>,
@@ -630,32 +641,29 @@ impl<D: Disk> Segment<D> {
         position: u32,
     ) -> Result<(), ReadError> {
         assert!(position <= self.size, "truncation never extends");
-        if position == 0 {
-            return self.truncate_to_nothing(files).map_err(ReadError::from);
-        }
         self.ensure_loaded(files, config)?;
         let path = files.path(self.base_offset, LOG_SUFFIX);
-        self.file(files)?
-            .set_len(u64::from(position))
+        let file = self.file(files)?;
+        file.set_len(u64::from(position))
             .attempt("truncate", &path)?;
+        file.sync_data().attempt("sync", &path)?;
+        if position == 0 {
+            let file = self.file.take();
+            *self = Segment {
+                file,
+                ..Segment::new(files, self.base_offset, self.created_ms)
+            };
+            // Stale entries must not meet new batches of the same offsets after a crash; if removal fails they are found out by checking.
+            let _ = files.remove(&files.path(self.base_offset, INDEX_SUFFIX));
+            let _ = files.remove(&files.path(self.base_offset, TIME_INDEX_SUFFIX));
+            return Ok(());
+        }
         self.size = position;
         self.indexes.as_mut().expect("loaded").truncate(position)?;
         match self.rescan_tail(files)? {
             true => Ok(()),
             false => self.rebuild_indexes(files, config),
         }
-    }
-
-    fn truncate_to_nothing(&mut self, files: &SegmentFiles<D>) -> Result<(), StorageError> {
-        let path = files.path(self.base_offset, LOG_SUFFIX);
-        self.file(files)?.set_len(0).attempt("truncate", &path)?;
-        files.remove(&files.path(self.base_offset, INDEX_SUFFIX))?;
-        files.remove(&files.path(self.base_offset, TIME_INDEX_SUFFIX))?;
-        *self = Segment {
-            file: self.file.take(),
-            ..Segment::new(files, self.base_offset, self.created_ms)
-        };
-        Ok(())
     }
 
     fn rescan_tail(&mut self, files: &SegmentFiles<D>) -> Result<bool, ReadError> {

@@ -40,8 +40,4 @@ impl<D: Disk> SegmentFiles<D> {
             Err(error) => Err(StorageError::new("rename", from, error)),
         }
     }
-
-    pub(crate) fn sync_dir(&self) -> Result<(), StorageError> {
-        self.disk.sync_dir(&self.dir).attempt("sync", &self.dir)
-    }
 }

@@ -1,54 +1,74 @@
 //! Owns taking back the newest part of a log: what a follower does when its leader never had it, and what an append does to its own failure.
-//! Invariant: afterwards the log ends at a batch boundary, and nothing that was synced before counts as synced beyond it.
+//! Invariant: afterwards the log ends at a batch boundary, durably: what was cut off never comes back, not even behind newer batches. An error
+//! half-way fences the log.
 
 use millrace_host::disk::Disk;
 
-use crate::error::{OpenError, ReadError, StorageError};
+use crate::error::{Attempt, OpenError, ReadError, StorageError};
 use crate::log::Log;
 use crate::names::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
 use crate::segment::Segment;
 
 impl<D: Disk> Log<D> {
     /// Removes every batch that ends at or behind `offset` and returns the new log end offset: `offset`, or the base of the batch that held it.
-    /// The caller checkpoints the recovery point afterwards: an older, higher one in the file would hide later damage.
+    /// Waits for the disk. The caller checkpoints the recovery point afterwards: an older, higher one in the file would hide later damage.
     pub fn truncate(&mut self, offset: i64, now_ms: i64) -> Result<i64, ReadError> {
         if offset >= self.log_end_offset {
             return Ok(self.log_end_offset);
         }
-        if offset <= self.log_start_offset && offset < self.segments[0].base_offset {
+        if offset < self.segments[0].base_offset {
             self.truncate_fully(offset, now_ms)?;
-            return Ok(self.log_end_offset);
+        } else {
+            self.truncate_to(offset)?;
         }
-        self.truncate_to(offset)?;
         Ok(self.log_end_offset)
     }
 
     /// Drops everything and starts again, empty, at `offset`.
     pub fn truncate_fully(&mut self, offset: i64, now_ms: i64) -> Result<(), ReadError> {
         assert!(offset >= 0, "offsets are never negative");
+        let result = self.replace_all(offset, now_ms);
+        self.fenced |= result.is_err();
+        result
+    }
+
+    pub(crate) fn truncate_to(&mut self, offset: i64) -> Result<(), ReadError> {
+        let result = self.cut_at(offset);
+        self.fenced |= result.is_err();
+        result
+    }
+
+    fn replace_all(&mut self, offset: i64, now_ms: i64) -> Result<(), ReadError> {
         self.leader_epochs()?;
         let dropped = self.drop_segments_from(0);
         if self.segments.is_empty() {
             self.segments
                 .push(Segment::new(&self.files, offset, now_ms));
         }
-        let created = dropped.and_then(|()| self.segments[0].create_file(&self.files));
-        if let Err(error) = created {
-            self.fenced = true;
-            return Err(error.into());
-        }
+        dropped?;
+        self.segments[0].create_file(&self.files)?;
+        self.files
+            .disk
+            .sync_dir(&self.files.dir)
+            .attempt("sync", &self.files.dir)?;
         self.log_start_offset = offset;
         self.log_end_offset = offset;
         self.after_truncation(|epochs| epochs.truncate_from_end(i64::MIN))
     }
 
-    pub(crate) fn truncate_to(&mut self, offset: i64) -> Result<(), ReadError> {
+    fn cut_at(&mut self, offset: i64) -> Result<(), ReadError> {
         self.leader_epochs()?;
         let keep = self
             .segments
             .partition_point(|segment| segment.base_offset <= offset)
             .max(1);
-        self.drop_segments_from(keep)?;
+        if keep < self.segments.len() {
+            self.drop_segments_from(keep)?;
+            self.files
+                .disk
+                .sync_dir(&self.files.dir)
+                .attempt("sync", &self.files.dir)?;
+        }
         let last = self.segments.last_mut().expect("the first segment is kept");
         let end_offset = match last.locate(&self.files, &self.config, offset)? {
             Some(located) => {
