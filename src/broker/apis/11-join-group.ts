@@ -4,8 +4,22 @@ import { joinGroup as joinGroupApi } from '#protocol'
 import { withGroupTopic } from '../group-topic.ts'
 import type { ApiHandler } from '../request-context.ts'
 
+/** First version that may say null where there is no protocol; before, it is the empty string. */
+const NULLABLE_PROTOCOL_VERSION = 7
+
 export const joinGroup: ApiHandler<typeof joinGroupApi> = {
   api: joinGroupApi,
-  handle: (request, context) => withGroupTopic(context, () => context.services.groups.joinGroup(request, context)),
-  failed: ({ memberId }, { errorCode }) => ({ errorCode, memberId }),
+
+  handle: (request, context) =>
+    withGroupTopic(context, async () => {
+      const answer = await context.services.groups.joinGroup(request, context)
+      if (context.apiVersion >= NULLABLE_PROTOCOL_VERSION) return answer
+      return { ...answer, protocolName: answer.protocolName ?? '' }
+    }),
+
+  failed: ({ memberId }, { errorCode }, { apiVersion }) => ({
+    errorCode,
+    memberId,
+    protocolName: apiVersion >= NULLABLE_PROTOCOL_VERSION ? null : '',
+  }),
 }

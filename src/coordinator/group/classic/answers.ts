@@ -13,7 +13,7 @@ export const UNKNOWN_MEMBER = ''
 const NO_GENERATION = -1
 
 export function joinFailure(error: ErrorName, memberId: string): JoinAnswer {
-  return { errorCode: ErrorCode[error], memberId, generationId: NO_GENERATION, protocolType: null, protocolName: '' }
+  return { errorCode: ErrorCode[error], memberId, generationId: NO_GENERATION, protocolType: null, protocolName: null }
 }
 
 /** The present generation as this member sees it: only the leader is told who the members are. */
@@ -22,7 +22,7 @@ export function joinSuccess(group: ClassicGroup, memberId: string): JoinAnswer {
     errorCode: ErrorCode.NONE,
     generationId: group.generation,
     protocolType: group.protocolType,
-    protocolName: group.protocolName ?? '',
+    protocolName: group.protocolName,
     leader: group.leaderId ?? '',
     memberId,
     members: group.isLeader(memberId) ? roster(group) : [],

@@ -8,7 +8,7 @@ export type ListedGroup = NonNullable<ListGroupsResponseInput['groups']>[number]
 
 const NOTHING = Buffer.alloc(0)
 
-/** Metadata and assignments are shown of a stable group only: before that they belong to no generation. */
+/** Metadata is shown of a stable group only: before that the group has not settled on a protocol. */
 export function describeGroup(group: ClassicGroup): DescribedGroup {
   const { groupId, protocolName } = group
   const isStable = group.is('Stable') && protocolName !== null
@@ -32,7 +32,7 @@ function describeMember(
     clientId: member.clientId,
     clientHost: member.clientHost,
     memberMetadata: protocolName === null ? NOTHING : (member.metadataOf(protocolName) ?? NOTHING),
-    memberAssignment: protocolName === null ? NOTHING : member.assignment,
+    memberAssignment: member.assignment,
   }
 }
 
