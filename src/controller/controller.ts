@@ -267,7 +267,7 @@ export class Controller {
       if (!(error instanceof KafkaError) || refusal === undefined) throw error
       result = { records: [], response: refusal(error.errorCode) }
     }
-    const metadataOffset = result.records.length > 0 ? this.#log.write(result.records) : this.#log.latest.offset
+    const metadataOffset = result.records.length > 0 ? this.#log.write(result.records) : this.#log.operationOffset
     await this.#log.committedAt(metadataOffset)
     return { response: result.response, metadataOffset }
   }

@@ -56,6 +56,7 @@ export class MetadataLog {
   #committed: MetadataImage
   #endOffset: bigint
   #highWatermark: bigint
+  #operationOffset: bigint
   #bytesWritten = 0
   #failure: Error | undefined
   /** In order of offsets, as appends are. */
@@ -66,6 +67,7 @@ export class MetadataLog {
     this.#options = options
     this.#latest = options.image
     this.#committed = options.image
+    this.#operationOffset = options.image.offset
     this.#endOffset = options.log.endOffset
     // What an earlier life left in the log may not have been synced; the first sync of this one covers it.
     this.#highWatermark = options.log.endOffset
@@ -95,6 +97,12 @@ export class MetadataLog {
     return this.#highWatermark
   }
 
+  /** Last offset of the last operation: what `latest` says rests on this. A control batch after it says nothing, and is not
+   *  synced by itself, so nobody waits for it. */
+  get operationOffset(): bigint {
+    return this.#operationOffset
+  }
+
   get leaderEpoch(): number {
     return this.#options.leaderEpoch
   }
@@ -121,6 +129,7 @@ export class MetadataLog {
     operation.batches.forEach(({ bytes, recordCount }, index) => this.#append(bytes, recordCount, index === last))
     this.#latest = delta.apply({ offset: this.#endOffset - 1n, epoch: this.leaderEpoch })
     const image = this.#latest
+    this.#operationOffset = image.offset
     this.#wait({ offset: image.offset, resolve: () => (this.#committed = image), reject: () => {} })
     return image.offset
   }

@@ -115,6 +115,14 @@ describe('an answer', () => {
     expect(order).toEqual(['created', `refused ${ErrorCode.TOPIC_ALREADY_EXISTS}`])
   })
 
+  test('that refuses right after a start waits for nothing', async () => {
+    await world.join(1)
+    const next = await world.restart()
+    expect((await next.deleteTopics({ topics: [{ name: 'no' }] })).responses[0]?.errorCode).toBe(
+      ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    )
+  })
+
   test('carries the offset up to which an observer must read', async () => {
     await world.join(1)
     const { metadataOffset } = await world.controller.handle(19, 7, {
