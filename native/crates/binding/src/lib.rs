@@ -1,1 +1,15 @@
-//! The Node addon: converts and forwards. The only crate with napi.
+//! Binding: the Node addon over the data plane.
+//!
+//! Owns      the classes `NativeBroker` and `NativeLog` and a few functions, as JavaScript sees them.
+//! May touch every crate below it, and napi. The only crate that knows Node exists.
+//! Never     decides anything: it converts and forwards. Never blocks on a client; only opening and closing wait for the disk.
+//! Start at  native_broker.rs. Who calls it: src/native/addon.ts (the only loader), where the same surface is declared in TypeScript.
+//!
+//! Conventions: offsets and sizes are numbers (never above 2^53); "no limit" is Number.MAX_SAFE_INTEGER; a token of an upcalled request is
+//! two numbers, high and low 32 bits; errors are Errors with a string `code`. Events are packed as `broker/src/upcall.rs` draws them; a
+//! LogDirFailed event with index 65535 says that the broker itself cannot go on.
+
+mod convert;
+mod crossing;
+mod native_broker;
+mod native_log;

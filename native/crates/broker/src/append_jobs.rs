@@ -38,14 +38,16 @@ impl Shared {
     /// Takes an append on. The answer comes as an event.
     pub fn enqueue_append(self: &Arc<Self>, partition: &Arc<Partition>, job: AppendJob) {
         if let Err(error) = validate_stored(&job.batch) {
-            self.upcalls.append_done(job.token, error.kafka_code(), -1, -1);
+            self.upcalls
+                .append_done(job.token, error.kafka_code(), -1, -1);
             return;
         }
         let starts = {
             let mut jobs = lock(&partition.jobs);
             if jobs.waiting.len() >= WAITING_JOBS {
                 drop(jobs);
-                self.upcalls.append_done(job.token, error_codes::THROTTLING_QUOTA_EXCEEDED, -1, -1);
+                self.upcalls
+                    .append_done(job.token, error_codes::THROTTLING_QUOTA_EXCEEDED, -1, -1);
                 return;
             }
             jobs.waiting.push_back(job);
@@ -76,7 +78,10 @@ fn run_jobs(shared: &Arc<Shared>, partition: &Arc<Partition>) {
 fn write_jobs(shared: &Arc<Shared>, partition: &Arc<Partition>, mut jobs: Vec<AppendJob>) {
     let mut effects = Effects::default();
     let spans: Vec<i64> = jobs.iter().map(|job| span_of(&job.batch)).collect();
-    let mut slices: Vec<&mut [u8]> = jobs.iter_mut().map(|job| job.batch.as_mut_slice()).collect();
+    let mut slices: Vec<&mut [u8]> = jobs
+        .iter_mut()
+        .map(|job| job.batch.as_mut_slice())
+        .collect();
     let appended = partition.append_internal(&mut slices, clock::wall_ms(), &mut effects);
     let policy_syncs = std::mem::take(&mut effects.wants_sync);
     shared.apply(&mut effects);
@@ -92,12 +97,21 @@ fn write_jobs(shared: &Arc<Shared>, partition: &Arc<Partition>, mut jobs: Vec<Ap
     let mut base_offset = info.base_offset;
     let mut to_sync = Vec::new();
     for (job, span) in jobs.iter().zip(spans) {
-        let written = Written { token: job.token, base_offset, last_offset: base_offset + span - 1 };
+        let written = Written {
+            token: job.token,
+            base_offset,
+            last_offset: base_offset + span - 1,
+        };
         base_offset += span;
         if job.wants_sync {
             to_sync.push(written);
         } else {
-            shared.upcalls.append_done(written.token, error_codes::NONE, written.base_offset, written.last_offset);
+            shared.upcalls.append_done(
+                written.token,
+                error_codes::NONE,
+                written.base_offset,
+                written.last_offset,
+            );
         }
     }
     if !to_sync.is_empty() {
@@ -107,8 +121,14 @@ fn write_jobs(shared: &Arc<Shared>, partition: &Arc<Partition>, mut jobs: Vec<Ap
             Some(Box::new(move |result| {
                 let error_code = result.err().unwrap_or(error_codes::NONE);
                 for written in to_sync {
-                    let (base_offset, last_offset) = if error_code == 0 { (written.base_offset, written.last_offset) } else { (-1, -1) };
-                    owner.upcalls.append_done(written.token, error_code, base_offset, last_offset);
+                    let (base_offset, last_offset) = if error_code == 0 {
+                        (written.base_offset, written.last_offset)
+                    } else {
+                        (-1, -1)
+                    };
+                    owner
+                        .upcalls
+                        .append_done(written.token, error_code, base_offset, last_offset);
                 }
             })),
         );

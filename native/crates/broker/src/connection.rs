@@ -92,7 +92,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(socket: TcpSocket, peer: SocketAddr, listener: u16, id: u32, now_ms: u64) -> Connection {
+    pub fn new(
+        socket: TcpSocket,
+        peer: SocketAddr,
+        listener: u16,
+        id: u32,
+        now_ms: u64,
+    ) -> Connection {
         Connection {
             socket,
             peer,

@@ -13,11 +13,17 @@ pub struct BrokerError {
 
 impl BrokerError {
     pub fn new(code: &'static str, message: impl Into<String>) -> BrokerError {
-        BrokerError { code, message: message.into() }
+        BrokerError {
+            code,
+            message: message.into(),
+        }
     }
 
     pub fn kafka(error_code: i16, what: &str) -> BrokerError {
-        BrokerError { code: "KAFKA_ERROR", message: format!("{what}: Kafka error {error_code}") }
+        BrokerError {
+            code: "KAFKA_ERROR",
+            message: format!("{what}: Kafka error {error_code}"),
+        }
     }
 
     pub fn io(what: &str, error: &io::Error) -> BrokerError {
@@ -27,7 +33,10 @@ impl BrokerError {
             io::ErrorKind::PermissionDenied => "EACCES",
             _ => "IO",
         };
-        BrokerError { code, message: format!("{what}: {error}") }
+        BrokerError {
+            code,
+            message: format!("{what}: {error}"),
+        }
     }
 }
 
@@ -48,6 +57,9 @@ impl From<DirectoryError> for BrokerError {
             DirectoryError::OtherCluster { .. } => "OTHER_CLUSTER",
             DirectoryError::OtherNode { .. } => "OTHER_NODE",
         };
-        BrokerError { code, message: error.to_string() }
+        BrokerError {
+            code,
+            message: error.to_string(),
+        }
     }
 }

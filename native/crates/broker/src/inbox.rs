@@ -11,19 +11,41 @@ use std::sync::{Mutex, PoisonError};
 
 #[derive(Debug)]
 pub enum Message {
-    Connection { socket: TcpSocket, peer: SocketAddr, listener: u16 },
+    Connection {
+        socket: TcpSocket,
+        peer: SocketAddr,
+        listener: u16,
+    },
     /// Response header and body for an upcalled request.
-    Respond { token: u64, payload: Vec<u8>, throttle_ms: u32 },
-    RespondNone { token: u64 },
-    CloseConnection { token: u64 },
+    Respond {
+        token: u64,
+        payload: Vec<u8>,
+        throttle_ms: u32,
+    },
+    RespondNone {
+        token: u64,
+    },
+    CloseConnection {
+        token: u64,
+    },
     /// A whole frame made on another thread for a request of this reactor.
-    Answer { connection: Key, slot: u32, frame: Vec<u8> },
-    FetchReady { fetch: Key },
-    ProduceAcked { part: crate::apis::produce::ProducePart, error_code: i16 },
+    Answer {
+        connection: Key,
+        slot: u32,
+        frame: Vec<u8>,
+    },
+    FetchReady {
+        fetch: Key,
+    },
+    ProduceAcked {
+        part: crate::apis::produce::ProducePart,
+        error_code: i16,
+    },
     /// The upcall queue has room again.
     UpcallsTaken,
-    Listen,
-    Drain { deadline_ms: u64 },
+    Drain {
+        deadline_ms: u64,
+    },
     Stop,
 }
 
@@ -36,7 +58,11 @@ pub struct Inbox {
 
 impl Inbox {
     pub fn new() -> io::Result<Inbox> {
-        Ok(Inbox { queue: Mutex::new(Vec::new()), sleeping: AtomicBool::new(false), waker: Waker::new()? })
+        Ok(Inbox {
+            queue: Mutex::new(Vec::new()),
+            sleeping: AtomicBool::new(false),
+            waker: Waker::new()?,
+        })
     }
 
     pub fn waker(&self) -> &Waker {
@@ -44,7 +70,10 @@ impl Inbox {
     }
 
     pub fn push(&self, message: Message) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(message);
         if self.sleeping.swap(false, Ordering::SeqCst) {
             self.waker.wake();
         }
@@ -53,17 +82,28 @@ impl Inbox {
     /// Swaps the waiting messages into `taken`, which must be empty: its room is reused for the next ones.
     pub fn take(&self, taken: &mut Vec<Message>) {
         assert!(taken.is_empty(), "the last messages were handled");
-        std::mem::swap(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner), taken);
+        std::mem::swap(
+            &mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner),
+            taken,
+        );
     }
 
     pub fn has_messages(&self) -> bool {
-        !self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 
     /// Announces that the reactor is about to sleep. False when there is something to do instead.
     pub fn prepare_sleep(&self) -> bool {
         self.sleeping.store(true, Ordering::SeqCst);
-        let is_empty = self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let is_empty = self
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty();
         if !is_empty {
             self.sleeping.store(false, Ordering::SeqCst);
         }
@@ -83,7 +123,7 @@ mod tests {
     fn a_reactor_with_messages_does_not_sleep() {
         let inbox = Inbox::new().expect("an eventfd");
         assert!(inbox.prepare_sleep());
-        inbox.push(Message::Listen);
+        inbox.push(Message::Stop);
         assert!(!inbox.prepare_sleep());
         let mut taken = Vec::new();
         inbox.take(&mut taken);

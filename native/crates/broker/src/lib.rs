@@ -7,6 +7,7 @@
 
 mod apis;
 mod append_jobs;
+mod bare_log;
 mod broker;
 mod connection;
 mod error;
@@ -27,8 +28,10 @@ mod timers;
 mod turn;
 mod upcall;
 
+pub use bare_log::BareLog;
+pub use broker::publish::{Delta, PublishFailure, PublishedPartition, PublishedTopic};
 pub use broker::{Broker, ListenAddress, Opened};
 pub use error::BrokerError;
 pub use options::BrokerOptions;
 pub use partition::{Offsets, TopicConfig};
-pub use broker::publish::{Delta, PublishFailure, PublishedPartition, PublishedTopic};
+pub use upcall::Wake;

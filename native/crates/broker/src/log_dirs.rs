@@ -6,10 +6,15 @@ use crate::shared::lock;
 use hashbrown::HashMap;
 use millrace_host::disk::posix::PosixDisk;
 use millrace_host::entropy;
-use millrace_log::{DirectoryError, DirectoryIdentity, LogDirectory, OffsetCheckpoint, OpenHints, StorageError, Uuid};
+use millrace_log::{
+    DirectoryError, DirectoryIdentity, LogDirectory, OffsetCheckpoint, OpenHints, StorageError,
+    Uuid,
+};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+const METADATA_TOPIC: &str = "__cluster_metadata";
 
 type Offsets = std::collections::HashMap<(String, i32), i64>;
 
@@ -47,7 +52,8 @@ impl std::fmt::Debug for LogDir {
 
 impl LogDir {
     pub fn partition_path(&self, topic: &str, partition: i32) -> PathBuf {
-        self.path.join(millrace_log::partition_directory_name(topic, partition))
+        self.path
+            .join(millrace_log::partition_directory_name(topic, partition))
     }
 
     pub fn open_hints(&self, topic: &str, partition: i32) -> OpenHints {
@@ -61,14 +67,23 @@ impl LogDir {
     }
 
     pub fn high_watermark(&self, topic: &str, partition: i32) -> i64 {
-        self.high_watermarks.get(&(topic.to_string(), partition)).copied().unwrap_or(0)
+        self.high_watermarks
+            .get(&(topic.to_string(), partition))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Waits until the name of a partition that is being deleted is free. Hardly ever has to.
     pub fn wait_for_name(&self, topic: &str, partition: i32) {
         let mut leaving = lock(&self.leaving);
-        while leaving.iter().any(|(name, index)| name == topic && *index == partition) {
-            leaving = self.left.wait(leaving).unwrap_or_else(PoisonError::into_inner);
+        while leaving
+            .iter()
+            .any(|(name, index)| name == topic && *index == partition)
+        {
+            leaving = self
+                .left
+                .wait(leaving)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -79,7 +94,11 @@ impl LogDir {
     }
 
     /// Renames the directory of a deleted partition; answers where it is now, to be removed later.
-    pub fn delete_partition(&self, topic: &str, partition: i32) -> Result<Option<PathBuf>, StorageError> {
+    pub fn delete_partition(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<Option<PathBuf>, StorageError> {
         let renamed = match &*lock(&self.directory) {
             Some(directory) => directory.delete_partition(topic, partition, entropy::uuid()),
             None => Ok(None),
@@ -91,9 +110,17 @@ impl LogDir {
 
     pub fn write_checkpoints(&self, rows: &[CheckpointRow]) -> Result<(), StorageError> {
         let directory = lock(&self.directory);
-        let Some(directory) = &*directory else { return Ok(()) };
-        let of = |value: fn(&CheckpointRow) -> i64| rows.iter().map(move |row| (&*row.topic, row.partition, value(row)));
-        directory.write_checkpoint(OffsetCheckpoint::RecoveryPoint, of(|row| row.recovery_point))?;
+        let Some(directory) = &*directory else {
+            return Ok(());
+        };
+        let of = |value: fn(&CheckpointRow) -> i64| {
+            rows.iter()
+                .map(move |row| (&*row.topic, row.partition, value(row)))
+        };
+        directory.write_checkpoint(
+            OffsetCheckpoint::RecoveryPoint,
+            of(|row| row.recovery_point),
+        )?;
         directory.write_checkpoint(OffsetCheckpoint::LogStart, of(|row| row.log_start_offset))?;
         directory.write_checkpoint(OffsetCheckpoint::Replication, of(|row| row.high_watermark))
     }
@@ -117,8 +144,15 @@ pub struct LogDirs {
 }
 
 impl LogDirs {
-    pub fn open(paths: &[PathBuf], node_id: i32, cluster_id: &str) -> Result<LogDirs, DirectoryError> {
-        let mut dirs = LogDirs { cluster_id: cluster_id.to_string(), ..LogDirs::default() };
+    pub fn open(
+        paths: &[PathBuf],
+        node_id: i32,
+        cluster_id: &str,
+    ) -> Result<LogDirs, DirectoryError> {
+        let mut dirs = LogDirs {
+            cluster_id: cluster_id.to_string(),
+            ..LogDirs::default()
+        };
         for (index, path) in paths.iter().enumerate() {
             let known_cluster = (!dirs.cluster_id.is_empty()).then(|| dirs.cluster_id.clone());
             let identity = DirectoryIdentity {
@@ -129,7 +163,10 @@ impl LogDirs {
             };
             let directory = LogDirectory::open(PosixDisk, path, &identity)?;
             dirs.cluster_id = directory.cluster_id().to_string();
-            dirs.add(u16::try_from(index).expect("fewer than 2^16 log directories"), directory)?;
+            dirs.add(
+                u16::try_from(index).expect("fewer than 2^16 log directories"),
+                directory,
+            )?;
         }
         Ok(dirs)
     }
@@ -153,17 +190,29 @@ impl LogDirs {
         if let Some(index) = lock(&self.found).remove(&key) {
             return &self.dirs[usize::from(index)];
         }
-        let dir = self.dirs.iter().min_by_key(|dir| dir.partitions.load(Ordering::Relaxed)).expect("there is at least one log directory");
+        let dir = self
+            .dirs
+            .iter()
+            .min_by_key(|dir| dir.partitions.load(Ordering::Relaxed))
+            .expect("there is at least one log directory");
         dir.partitions.fetch_add(1, Ordering::Relaxed);
         dir
     }
 
-    fn add(&mut self, index: u16, directory: LogDirectory<PosixDisk>) -> Result<(), DirectoryError> {
-        let partitions = directory.partitions()?;
+    fn add(
+        &mut self,
+        index: u16,
+        directory: LogDirectory<PosixDisk>,
+    ) -> Result<(), DirectoryError> {
+        let mut partitions = directory.partitions()?;
+        // The controller's own log: it lies here, but it is not one of the table's.
+        partitions.retain(|partition| partition.topic != METADATA_TOPIC);
         self.deleted.extend(directory.deleted_partitions()?);
         let found = lock(&self.found).len();
         for partition in &partitions {
-            lock(&self.found).entry((partition.topic.clone(), partition.partition)).or_insert(index);
+            lock(&self.found)
+                .entry((partition.topic.clone(), partition.partition))
+                .or_insert(index);
         }
         let is_clean = directory.clean_shutdown().is_some() || found + partitions.len() == 0;
         self.dirs.push(Arc::new(LogDir {

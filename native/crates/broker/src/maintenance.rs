@@ -42,7 +42,8 @@ impl Maintenance {
 
     /// Runs until stopped.
     pub fn run(&self, shared: &Arc<Shared>, log_dirs: &LogDirs) {
-        let mut next_checkpoint_ms = Instant::now().millis() + shared.options.checkpoint_interval_ms;
+        let mut next_checkpoint_ms =
+            Instant::now().millis() + shared.options.checkpoint_interval_ms;
         let mut next_upkeep_ms = Instant::now().millis() + UPKEEP_MS;
         while let Some(doomed) = self.wait() {
             for path in doomed {
@@ -63,7 +64,10 @@ impl Maintenance {
     /// The next step, with the directories whose time has come. None when it is time to stop.
     fn wait(&self) -> Option<Vec<PathBuf>> {
         let state = lock(&self.state);
-        let (mut state, _) = self.changed.wait_timeout_while(state, STEP, |state| !state.is_stopping).unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(state, STEP, |state| !state.is_stopping)
+            .unwrap_or_else(PoisonError::into_inner);
         if state.is_stopping {
             return None;
         }
@@ -88,7 +92,11 @@ fn look_over(shared: &Arc<Shared>) {
 
 fn checkpoint(shared: &Shared, log_dirs: &LogDirs) {
     for dir in log_dirs.iter() {
-        let rows: Vec<_> = partitions(shared).iter().filter(|partition| partition.log_dir.index == dir.index).filter_map(|partition| row(partition)).collect();
+        let rows: Vec<_> = partitions(shared)
+            .iter()
+            .filter(|partition| partition.log_dir.index == dir.index)
+            .filter_map(|partition| row(partition))
+            .collect();
         if let Err(error) = dir.write_checkpoints(&rows) {
             shared.upcalls.log_dir_failed(dir.index, &error.to_string());
         }
@@ -107,7 +115,13 @@ fn row(partition: &Partition) -> Option<CheckpointRow> {
 }
 
 pub fn partitions(shared: &Shared) -> Vec<Arc<Partition>> {
-    shared.table.load().topics().flat_map(|topic| topic.partitions.iter().flatten()).cloned().collect()
+    shared
+        .table
+        .load()
+        .topics()
+        .flat_map(|topic| topic.partitions.iter().flatten())
+        .cloned()
+        .collect()
 }
 
 /// A file that cannot be removed costs space, nothing else; the next start tries again.

@@ -63,7 +63,10 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        Metrics { counters: [const { AtomicU64::new(0) }; COUNT], requests: [const { AtomicU64::new(0) }; API_KEYS] }
+        Metrics {
+            counters: [const { AtomicU64::new(0) }; COUNT],
+            requests: [const { AtomicU64::new(0) }; API_KEYS],
+        }
     }
 }
 
@@ -77,7 +80,10 @@ impl Metrics {
     }
 
     pub fn count_request(&self, api_key: i16) {
-        if let Some(requests) = usize::try_from(api_key).ok().and_then(|key| self.requests.get(key)) {
+        if let Some(requests) = usize::try_from(api_key)
+            .ok()
+            .and_then(|key| self.requests.get(key))
+        {
             requests.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -88,7 +94,10 @@ pub fn sums<'a>(all: impl Iterator<Item = &'a Metrics> + Clone) -> Vec<(String, 
     let sum = |read: &dyn Fn(&Metrics) -> u64| all.clone().map(read).sum::<u64>() as f64;
     let mut sums = Vec::with_capacity(COUNT + 16);
     for (index, name) in NAMES.iter().enumerate() {
-        sums.push(((*name).to_string(), sum(&|metrics| metrics.counters[index].load(Ordering::Relaxed))));
+        sums.push((
+            (*name).to_string(),
+            sum(&|metrics| metrics.counters[index].load(Ordering::Relaxed)),
+        ));
     }
     for api_key in 0..API_KEYS {
         let requests = sum(&|metrics| metrics.requests[api_key].load(Ordering::Relaxed));

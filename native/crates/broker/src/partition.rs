@@ -5,8 +5,8 @@
 //! Storage: open → failed on an I/O error that leaves the log in doubt → removed when the topic is deleted;
 //!          open → removed, open → closed with the broker. Only open serves anything; removed and closed are final.
 
-use crate::append_jobs::AppendJobs;
 use crate::apis::produce::{PartResult, ProducePart};
+use crate::append_jobs::AppendJobs;
 use crate::fetch_watch::{FetchWatch, FetchWatches};
 use crate::log_dirs::LogDir;
 use crate::partition_table::TopicId;
@@ -14,18 +14,20 @@ use crate::respond::FileRange;
 use crate::shared::{Shared, lock};
 use millrace_host::disk::posix::PosixDisk;
 use millrace_log::{
-    AppendError, AppendInfo, Log, LogConfig, OpenError, OpenHints, ProducerSnapshotEntry, ReadError, StorageError, SyncMark, TimestampLookup, Uuid,
+    AppendError, AppendInfo, Log, LogConfig, OpenError, OpenHints, ProducerSnapshotEntry,
+    ReadError, StorageError, SyncMark, TimestampLookup, Uuid,
 };
 use millrace_record::BatchHeader;
 use millrace_replica::{
-    AckPolicy, Acks, Admission, DelayedProduces, EpochMismatch, FetchAllowance, Leader, LeaderTerm, ProducerAppend, ProducerError, ProducerState,
-    ProducerWindow,
+    AckPolicy, Acks, Admission, DelayedProduces, EpochMismatch, FetchAllowance, Leader, LeaderTerm,
+    ProducerAppend, ProducerError, ProducerState, ProducerWindow,
 };
 use millrace_wire::apis::LeaderIdAndEpoch;
 use millrace_wire::apis::fetch::EpochEndOffset;
 use millrace_wire::apis::list_offsets::{
-    EARLIEST_LOCAL_TIMESTAMP, EARLIEST_PENDING_UPLOAD_TIMESTAMP, EARLIEST_TIMESTAMP, LATEST_TIERED_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition,
-    ListOffsetsPartitionResponse, MAX_TIMESTAMP,
+    EARLIEST_LOCAL_TIMESTAMP, EARLIEST_PENDING_UPLOAD_TIMESTAMP, EARLIEST_TIMESTAMP,
+    LATEST_TIERED_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsPartitionResponse,
+    MAX_TIMESTAMP,
 };
 use millrace_wire::error_codes;
 use std::path::PathBuf;
@@ -48,7 +50,11 @@ pub struct TopicConfig {
 
 impl TopicConfig {
     fn ack_policy(&self) -> AckPolicy {
-        if self.flush_messages <= 1 { AckPolicy::Synced } else { AckPolicy::Replicated }
+        if self.flush_messages <= 1 {
+            AckPolicy::Synced
+        } else {
+            AckPolicy::Replicated
+        }
     }
 }
 
@@ -214,7 +220,10 @@ impl Partition {
     ) -> Result<Partition, OpenError> {
         let hints = log_dir.open_hints(&name.topic_name, name.index);
         let high_watermark = log_dir.high_watermark(&name.topic_name, name.index);
-        let hints = OpenHints { topic_id: Some(Uuid(name.topic_id)), ..hints };
+        let hints = OpenHints {
+            topic_id: Some(Uuid(name.topic_id)),
+            ..hints
+        };
         let path = log_dir.partition_path(&name.topic_name, name.index);
         let log = Log::open(PosixDisk, &path, config.log.clone(), hints, now_ms)?;
         let leader = Leader::new(
@@ -227,12 +236,23 @@ impl Partition {
         let state = State {
             assignment,
             config,
-            storage: Storage::Open(Box::new(Open { log, leader, producers: None, has_appended: false })),
+            storage: Storage::Open(Box::new(Open {
+                log,
+                leader,
+                producers: None,
+                has_appended: false,
+            })),
             fetches: FetchWatches::default(),
             produces: DelayedProduces::new(WAITING_PRODUCES_MAX),
         };
-        let PartitionName { topic_name, index, .. } = name;
-        let PartitionSettings { node_id, producer_ids_max, producer_id_expiration_ms } = settings;
+        let PartitionName {
+            topic_name, index, ..
+        } = name;
+        let PartitionSettings {
+            node_id,
+            producer_ids_max,
+            producer_id_expiration_ms,
+        } = settings;
         Ok(Partition {
             topic_name,
             index,
@@ -252,7 +272,12 @@ impl Partition {
     }
 
     /// A new publication of the same incarnation.
-    pub fn on_published(&self, assignment: Assignment, config: &Arc<TopicConfig>, effects: &mut Effects) {
+    pub fn on_published(
+        &self,
+        assignment: Assignment,
+        config: &Arc<TopicConfig>,
+        effects: &mut Effects,
+    ) {
         let mut state = self.lock();
         let state = &mut *state;
         let had_leader = state.assignment.leader_id;
@@ -272,7 +297,12 @@ impl Partition {
     }
 
     /// Appends the batches one turn brought for this partition, as far as their producers may; one write for all of them.
-    pub fn append_produced(&self, batches: &mut Vec<StagedBatch<'_>>, now_ms: i64, effects: &mut Effects) {
+    pub fn append_produced(
+        &self,
+        batches: &mut Vec<StagedBatch<'_>>,
+        now_ms: i64,
+        effects: &mut Effects,
+    ) {
         let mut state = self.lock();
         let state = &mut *state;
         let leader_hint = state.leader_hint();
@@ -282,12 +312,22 @@ impl Partition {
         };
         if let Some(error_code) = refused {
             for batch in batches.iter() {
-                let leader = (error_code == error_codes::NOT_LEADER_OR_FOLLOWER).then_some(leader_hint);
-                effects.results.push((batch.part, PartResult { leader, ..PartResult::error(error_code) }, true));
+                let leader =
+                    (error_code == error_codes::NOT_LEADER_OR_FOLLOWER).then_some(leader_hint);
+                effects.results.push((
+                    batch.part,
+                    PartResult {
+                        leader,
+                        ..PartResult::error(error_code)
+                    },
+                    true,
+                ));
             }
             return;
         }
-        let Storage::Open(open) = &mut state.storage else { unreachable!("only an open partition leads") };
+        let Storage::Open(open) = &mut state.storage else {
+            unreachable!("only an open partition leads")
+        };
         let start_offset = open.leader.log_end_offset();
         let verdicts = self.admit(open, batches, now_ms);
         let mut slices: Vec<&mut [u8]> = Vec::with_capacity(batches.len());
@@ -298,7 +338,13 @@ impl Partition {
                 slices.push(&mut *batch.bytes);
             }
         }
-        let appended = if slices.is_empty() { Ok(None) } else { open.log.append(&mut slices, open.leader.term().leader_epoch, now_ms).map(Some) };
+        let appended = if slices.is_empty() {
+            Ok(None)
+        } else {
+            open.log
+                .append(&mut slices, open.leader.term().leader_epoch, now_ms)
+                .map(Some)
+        };
         let (info, failure) = match appended {
             Ok(info) => (info, None),
             Err(error) => {
@@ -309,7 +355,10 @@ impl Partition {
             }
         };
         if let Some(info) = info {
-            assert!(info.base_offset == start_offset, "an append begins where the log ended");
+            assert!(
+                info.base_offset == start_offset,
+                "an append begins where the log ended"
+            );
             open.leader.on_append(start_offset, info.next_offset());
             open.has_appended = true;
             effects.appended_batches += slices.len() as u64;
@@ -321,7 +370,9 @@ impl Partition {
         for (batch, verdict) in batches.iter().zip(&verdicts) {
             let (base_offset, end_offset) = match *verdict {
                 Verdict::Refuse(error_code) => {
-                    effects.results.push((batch.part, PartResult::error(error_code), true));
+                    effects
+                        .results
+                        .push((batch.part, PartResult::error(error_code), true));
                     continue;
                 }
                 Verdict::Append => {
@@ -329,21 +380,42 @@ impl Partition {
                     next_offset += i64::from(batch.header.last_offset_delta) + 1;
                     (base_offset, next_offset)
                 }
-                Verdict::Duplicate { base_offset, last_offset } => {
+                Verdict::Duplicate {
+                    base_offset,
+                    last_offset,
+                } => {
                     effects.duplicates += 1;
                     (base_offset, last_offset + 1)
                 }
             };
             // A duplicate of a batch of this very turn shares its fate.
             if let Some(error_code) = failure_code.filter(|_| end_offset > start_offset) {
-                effects.results.push((batch.part, PartResult::error(error_code), true));
+                effects
+                    .results
+                    .push((batch.part, PartResult::error(error_code), true));
                 continue;
             }
-            let result = PartResult { error_code: 0, base_offset, log_append_time_ms, log_start_offset, leader: None };
-            let waits = batch.acks != Acks::None && open.leader.acknowledged_end_offset(batch.acks) < end_offset;
-            if waits && state.produces.park(end_offset, batch.acks, batch.part).is_err() {
+            let result = PartResult {
+                error_code: 0,
+                base_offset,
+                log_append_time_ms,
+                log_start_offset,
+                leader: None,
+            };
+            let waits = batch.acks != Acks::None
+                && open.leader.acknowledged_end_offset(batch.acks) < end_offset;
+            if waits
+                && state
+                    .produces
+                    .park(end_offset, batch.acks, batch.part)
+                    .is_err()
+            {
                 // Appended, but there is no room to wait: the producer asks again and finds a duplicate.
-                effects.results.push((batch.part, PartResult::error(error_codes::NOT_ENOUGH_REPLICAS_AFTER_APPEND), true));
+                effects.results.push((
+                    batch.part,
+                    PartResult::error(error_codes::NOT_ENOUGH_REPLICAS_AFTER_APPEND),
+                    true,
+                ));
                 continue;
             }
             effects.results.push((batch.part, result, !waits));
@@ -368,7 +440,11 @@ impl Partition {
             let verdict = if open.leader.check_replicas(batch.acks).is_err() {
                 Verdict::Refuse(error_codes::NOT_ENOUGH_REPLICAS)
             } else if header.has_producer_id() {
-                let append = ProducerAppend { base_offset: next_offset, last_offset, ..producer_append(header) };
+                let append = ProducerAppend {
+                    base_offset: next_offset,
+                    last_offset,
+                    ..producer_append(header)
+                };
                 match self.producers(open, now_ms) {
                     Ok(producers) => verdict_of(producers.admit(&append, now_ms)),
                     Err(error) => Verdict::Refuse(error.kafka_code()),
@@ -385,16 +461,37 @@ impl Partition {
     }
 
     /// Wakes readers, releases producers, and asks for a sync where one is due.
-    fn after_append(&self, state: &mut State, info: AppendInfo, appended_bytes: i64, effects: &mut Effects) {
-        let Storage::Open(open) = &mut state.storage else { unreachable!("an append needs an open log") };
-        state.fetches.on_appended(appended_bytes, &mut effects.woken);
+    fn after_append(
+        &self,
+        state: &mut State,
+        info: AppendInfo,
+        appended_bytes: i64,
+        effects: &mut Effects,
+    ) {
+        let Storage::Open(open) = &mut state.storage else {
+            unreachable!("an append needs an open log")
+        };
+        state
+            .fetches
+            .on_appended(appended_bytes, &mut effects.woken);
         release(&mut state.produces, &open.leader, effects);
         let mut wants_sync = open.leader.ack_policy() == AckPolicy::Synced;
         if info.rolled {
             // As Kafka: a rolled segment goes to disk in the background, with the producers as they are behind it.
             wants_sync = true;
-            if self.write_snapshot(open, info.log_append_time_ms.max(0)).is_err() {
-                effects.failures.push((self.log_dir.index, format!("cannot read {} back", self.log_dir.partition_path(&self.topic_name, self.index).display())));
+            if self
+                .write_snapshot(open, info.log_append_time_ms.max(0))
+                .is_err()
+            {
+                effects.failures.push((
+                    self.log_dir.index,
+                    format!(
+                        "cannot read {} back",
+                        self.log_dir
+                            .partition_path(&self.topic_name, self.index)
+                            .display()
+                    ),
+                ));
             }
         }
         let unflushed = (open.log.log_end_offset() - open.log.synced_offset()).max(0) as u64;
@@ -408,7 +505,9 @@ impl Partition {
             Storage::Open(open) => open.log.is_fenced(),
             Storage::Failed | Storage::Removed | Storage::Closed => false,
         };
-        effects.failures.push((self.log_dir.index, error.to_string()));
+        effects
+            .failures
+            .push((self.log_dir.index, error.to_string()));
         if is_fatal {
             self.fail(state, effects);
         }
@@ -419,19 +518,33 @@ impl Partition {
         state.storage = Storage::Failed;
         let mut waiting = Vec::new();
         state.produces.take_all(&mut waiting);
-        effects.acknowledged.extend(waiting.into_iter().map(|part| (part, error_codes::KAFKA_STORAGE_ERROR)));
+        effects.acknowledged.extend(
+            waiting
+                .into_iter()
+                .map(|part| (part, error_codes::KAFKA_STORAGE_ERROR)),
+        );
         state.fetches.give_up(&mut effects.woken);
     }
 
     /// Appends batches of the control plane, in order; all or none.
-    pub(crate) fn append_internal(&self, batches: &mut [&mut [u8]], now_ms: i64, effects: &mut Effects) -> Result<AppendInfo, i16> {
+    pub(crate) fn append_internal(
+        &self,
+        batches: &mut [&mut [u8]],
+        now_ms: i64,
+        effects: &mut Effects,
+    ) -> Result<AppendInfo, i16> {
         let mut state = self.lock();
         let state = &mut *state;
         state.check_leads(self.node_id)?;
-        let Storage::Open(open) = &mut state.storage else { unreachable!("only an open partition leads") };
+        let Storage::Open(open) = &mut state.storage else {
+            unreachable!("only an open partition leads")
+        };
         let start_offset = open.leader.log_end_offset();
         let bytes = batches.iter().map(|batch| batch.len() as i64).sum();
-        match open.log.append(batches, open.leader.term().leader_epoch, now_ms) {
+        match open
+            .log
+            .append(batches, open.leader.term().leader_epoch, now_ms)
+        {
             Ok(info) => {
                 open.leader.on_append(start_offset, info.next_offset());
                 open.has_appended = true;
@@ -448,7 +561,11 @@ impl Partition {
     }
 
     /// Starts a sync of everything appended so far; `done` hears the outcome, also when there was nothing left to sync.
-    pub(crate) fn request_sync(self: &Arc<Self>, shared: &Arc<Shared>, done: Option<Box<dyn FnOnce(Result<(), i16>) + Send>>) {
+    pub(crate) fn request_sync(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        done: Option<Box<dyn FnOnce(Result<(), i16>) + Send>>,
+    ) {
         let target = match &mut self.lock().storage {
             Storage::Open(open) => open.log.sync_target(),
             Storage::Failed | Storage::Removed | Storage::Closed => {
@@ -462,7 +579,9 @@ impl Partition {
             Ok(Some(target)) => target,
             unsyncable => {
                 if let Err(error) = &unsyncable {
-                    shared.upcalls.log_dir_failed(self.log_dir.index, &error.to_string());
+                    shared
+                        .upcalls
+                        .log_dir_failed(self.log_dir.index, &error.to_string());
                 }
                 if let Some(done) = done {
                     done(unsyncable.map(|_| ()).map_err(|error| error.kafka_code()));
@@ -479,7 +598,11 @@ impl Partition {
                 partition.on_sync(mark, failure.as_deref(), &mut effects);
                 owner.apply(&mut effects);
                 if let Some(done) = done {
-                    done(if failure.is_none() { Ok(()) } else { Err(error_codes::KAFKA_STORAGE_ERROR) });
+                    done(if failure.is_none() {
+                        Ok(())
+                    } else {
+                        Err(error_codes::KAFKA_STORAGE_ERROR)
+                    });
                 }
             }),
         );
@@ -488,7 +611,9 @@ impl Partition {
     fn on_sync(&self, mark: SyncMark, failure: Option<&str>, effects: &mut Effects) {
         let mut state = self.lock();
         let state = &mut *state;
-        let Storage::Open(open) = &mut state.storage else { return };
+        let Storage::Open(open) = &mut state.storage else {
+            return;
+        };
         match failure {
             None => {
                 let synced_offset = open.log.mark_synced(mark);
@@ -498,7 +623,10 @@ impl Partition {
             Some(reason) => {
                 // What the sync covered may be lost although it can still be read. Never acknowledged, never retried.
                 open.log.mark_sync_failed();
-                effects.failures.push((self.log_dir.index, format!("cannot sync {}-{}: {reason}", self.topic_name, self.index)));
+                effects.failures.push((
+                    self.log_dir.index,
+                    format!("cannot sync {}-{}: {reason}", self.topic_name, self.index),
+                ));
                 self.fail(state, effects);
             }
         }
@@ -511,10 +639,18 @@ impl Partition {
         let leader_hint = state.leader_hint();
         if let Err(error_code) = state.check_leads(self.node_id) {
             let leader = (error_code == error_codes::NOT_LEADER_OR_FOLLOWER).then_some(leader_hint);
-            return PartitionRead { leader, ..PartitionRead::error(error_code) };
+            return PartitionRead {
+                leader,
+                ..PartitionRead::error(error_code)
+            };
         }
-        let Storage::Open(open) = &mut state.storage else { unreachable!("only an open partition leads") };
-        let (high_watermark, last_stable_offset) = (open.leader.high_watermark(), open.leader.last_stable_offset());
+        let Storage::Open(open) = &mut state.storage else {
+            unreachable!("only an open partition leads")
+        };
+        let (high_watermark, last_stable_offset) = (
+            open.leader.high_watermark(),
+            open.leader.last_stable_offset(),
+        );
         let mut answer = PartitionRead {
             high_watermark,
             last_stable_offset,
@@ -526,7 +662,11 @@ impl Partition {
             answer.leader = (mismatch == EpochMismatch::Fenced).then_some(leader_hint);
             return answer;
         }
-        let upper_bound = if read.reads_committed { last_stable_offset } else { high_watermark };
+        let upper_bound = if read.reads_committed {
+            last_stable_offset
+        } else {
+            high_watermark
+        };
         match read_log(open, read, upper_bound) {
             Ok(FetchOutcome::Records { range, next_offset }) => {
                 answer.is_cut_short = next_offset < upper_bound;
@@ -550,17 +690,27 @@ impl Partition {
     }
 
     /// Answers one partition of ListOffsets. Looking for a time may read a good deal of the log.
-    pub fn list_offset(&self, wanted: &ListOffsetsPartition, reads_committed: bool) -> ListOffsetsPartitionResponse {
+    pub fn list_offset(
+        &self,
+        wanted: &ListOffsetsPartition,
+        reads_committed: bool,
+    ) -> ListOffsetsPartitionResponse {
         let refuse = |error_code| ListOffsetsPartitionResponse::error(wanted.index, error_code);
         let mut state = self.lock();
         if let Err(error_code) = state.check_leads(self.node_id) {
             return refuse(error_code);
         }
-        let Storage::Open(open) = &mut state.storage else { unreachable!("only an open partition leads") };
+        let Storage::Open(open) = &mut state.storage else {
+            unreachable!("only an open partition leads")
+        };
         if let Err(mismatch) = open.leader.check_epoch(wanted.current_leader_epoch) {
             return refuse(epoch_error(mismatch));
         }
-        let upper_bound = if reads_committed { open.leader.last_stable_offset() } else { open.leader.high_watermark() };
+        let upper_bound = if reads_committed {
+            open.leader.last_stable_offset()
+        } else {
+            open.leader.high_watermark()
+        };
         match find_offset(open, wanted.timestamp, upper_bound) {
             Ok(Some(found)) => ListOffsetsPartitionResponse {
                 index: wanted.index,
@@ -592,9 +742,13 @@ impl Partition {
     pub fn read_to_end(&self, offset: i64, max_bytes: u32) -> Result<Vec<u8>, i16> {
         let slice = {
             let mut state = self.lock();
-            let Storage::Open(open) = &mut state.storage else { return Err(error_codes::KAFKA_STORAGE_ERROR) };
+            let Storage::Open(open) = &mut state.storage else {
+                return Err(error_codes::KAFKA_STORAGE_ERROR);
+            };
             let log_end_offset = open.log.log_end_offset();
-            open.log.read(offset, max_bytes, log_end_offset, true).map_err(|error| error.kafka_code())?
+            open.log
+                .read(offset, max_bytes, log_end_offset, true)
+                .map_err(|error| error.kafka_code())?
         };
         match slice {
             Some(slice) => slice.to_vec().map_err(|_| error_codes::KAFKA_STORAGE_ERROR),
@@ -603,16 +757,30 @@ impl Partition {
     }
 
     /// Moves the log start offset; -1 stands for the high watermark. Answers the new one.
-    pub fn delete_records(&self, before_offset: i64, now_ms: i64, effects: &mut Effects) -> Result<i64, i16> {
+    pub fn delete_records(
+        &self,
+        before_offset: i64,
+        now_ms: i64,
+        effects: &mut Effects,
+    ) -> Result<i64, i16> {
         let mut state = self.lock();
         state.check_leads(self.node_id)?;
-        let Storage::Open(open) = &mut state.storage else { unreachable!("only an open partition leads") };
+        let Storage::Open(open) = &mut state.storage else {
+            unreachable!("only an open partition leads")
+        };
         let high_watermark = open.leader.high_watermark();
-        let before_offset = if before_offset == -1 { high_watermark } else { before_offset };
+        let before_offset = if before_offset == -1 {
+            high_watermark
+        } else {
+            before_offset
+        };
         if before_offset < 0 || before_offset > high_watermark {
             return Err(error_codes::OFFSET_OUT_OF_RANGE);
         }
-        let log_start_offset = open.log.delete_records_before(before_offset, now_ms).map_err(|error| error.kafka_code())?;
+        let log_start_offset = open
+            .log
+            .delete_records_before(before_offset, now_ms)
+            .map_err(|error| error.kafka_code())?;
         open.leader.on_log_start(log_start_offset);
         effects.wants_sync = true;
         Ok(log_start_offset)
@@ -621,7 +789,9 @@ impl Partition {
     /// Where an epoch ended here: (epoch, end offset), or -1 and -1.
     pub fn offset_for_leader_epoch(&self, epoch: i32) -> Result<(i32, i64), i16> {
         let mut state = self.lock();
-        let Storage::Open(open) = &mut state.storage else { return Err(error_codes::KAFKA_STORAGE_ERROR) };
+        let Storage::Open(open) = &mut state.storage else {
+            return Err(error_codes::KAFKA_STORAGE_ERROR);
+        };
         let end = epoch_end(open, epoch).map_err(|error| error.kafka_code())?;
         Ok((end.epoch, end.end_offset))
     }
@@ -644,7 +814,9 @@ impl Partition {
     pub fn maintain(&self, now_ms: i64, due_files: &mut Vec<PathBuf>) -> bool {
         let mut state = self.lock();
         let flushes_by_time = state.config.flush_ms < i64::MAX as u64;
-        let Storage::Open(open) = &mut state.storage else { return false };
+        let Storage::Open(open) = &mut state.storage else {
+            return false;
+        };
         if let Some(producers) = &mut open.producers {
             producers.expire(now_ms);
         }
@@ -658,7 +830,11 @@ impl Partition {
         let mut state = self.lock();
         let mut waiting = Vec::new();
         state.produces.take_all(&mut waiting);
-        effects.acknowledged.extend(waiting.into_iter().map(|part| (part, error_codes::UNKNOWN_TOPIC_OR_PARTITION)));
+        effects.acknowledged.extend(
+            waiting
+                .into_iter()
+                .map(|part| (part, error_codes::UNKNOWN_TOPIC_OR_PARTITION)),
+        );
         state.fetches.give_up(&mut effects.woken);
         state.storage = Storage::Removed;
     }
@@ -669,14 +845,21 @@ impl Partition {
         if !matches!(state.storage, Storage::Open(_)) {
             return Ok(None);
         }
-        let Storage::Open(mut open) = std::mem::replace(&mut state.storage, Storage::Closed) else { unreachable!("just checked") };
+        let Storage::Open(mut open) = std::mem::replace(&mut state.storage, Storage::Closed) else {
+            unreachable!("just checked")
+        };
         if open.has_appended {
             // Without it the next start reads the whole active segment to know its producers.
             let _ = self.write_snapshot(&mut open, now_ms);
         }
         let recovery_point = open.log.close(true)?;
-        let (log_start_offset, high_watermark) = (open.leader.log_start_offset(), open.leader.high_watermark());
-        Ok(Some(CheckpointOffsets { recovery_point, log_start_offset, high_watermark }))
+        let (log_start_offset, high_watermark) =
+            (open.leader.log_start_offset(), open.leader.high_watermark());
+        Ok(Some(CheckpointOffsets {
+            recovery_point,
+            log_start_offset,
+            high_watermark,
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -684,16 +867,28 @@ impl Partition {
     }
 
     /// The producers of this partition, read back from disk if need be.
-    fn producers<'a>(&self, open: &'a mut Open, now_ms: i64) -> Result<&'a mut ProducerWindow, ReadError> {
+    fn producers<'a>(
+        &self,
+        open: &'a mut Open,
+        now_ms: i64,
+    ) -> Result<&'a mut ProducerWindow, ReadError> {
         if open.producers.is_none() {
-            let mut producers = ProducerWindow::new(self.producer_ids_max, self.producer_id_expiration_ms);
+            let mut producers =
+                ProducerWindow::new(self.producer_ids_max, self.producer_id_expiration_ms);
             let mut from_offset = open.log.log_start_offset();
             if let Some(snapshot) = open.log.read_producer_snapshot()? {
-                snapshot.entries.iter().filter(|entry| entry.last_sequence >= 0).for_each(|entry| producers.restore(&producer_state(entry), now_ms));
+                snapshot
+                    .entries
+                    .iter()
+                    .filter(|entry| entry.last_sequence >= 0)
+                    .for_each(|entry| producers.restore(&producer_state(entry), now_ms));
                 from_offset = from_offset.max(snapshot.offset);
             }
             open.log.for_each_batch(from_offset, |header| {
-                if header.has_producer_id() && header.base_sequence >= 0 && header.base_offset >= from_offset {
+                if header.has_producer_id()
+                    && header.base_sequence >= 0
+                    && header.base_offset >= from_offset
+                {
                     producers.replay(&producer_append(header), now_ms);
                 }
             })?;
@@ -704,7 +899,11 @@ impl Partition {
     }
 
     fn write_snapshot(&self, open: &mut Open, now_ms: i64) -> Result<(), ReadError> {
-        let entries: Vec<_> = self.producers(open, now_ms)?.states().map(|state| snapshot_entry(&state)).collect();
+        let entries: Vec<_> = self
+            .producers(open, now_ms)?
+            .states()
+            .map(|state| snapshot_entry(&state))
+            .collect();
         open.log.write_producer_snapshot(&entries);
         Ok(())
     }
@@ -722,7 +921,10 @@ impl State {
     }
 
     fn leader_hint(&self) -> LeaderIdAndEpoch {
-        LeaderIdAndEpoch { leader_id: self.assignment.leader_id, leader_epoch: self.assignment.leader_epoch }
+        LeaderIdAndEpoch {
+            leader_id: self.assignment.leader_id,
+            leader_epoch: self.assignment.leader_epoch,
+        }
     }
 }
 
@@ -736,10 +938,23 @@ enum Verdict {
 fn verdict_of(admission: Result<Admission, ProducerError>) -> Verdict {
     match admission {
         Ok(Admission::Append) => Verdict::Append,
-        Ok(Admission::Duplicate { base_offset, last_offset, .. }) => Verdict::Duplicate { base_offset, last_offset },
-        Err(ProducerError::StaleEpoch { .. }) => Verdict::Refuse(error_codes::INVALID_PRODUCER_EPOCH),
-        Err(ProducerError::OutOfOrder { .. }) => Verdict::Refuse(error_codes::OUT_OF_ORDER_SEQUENCE_NUMBER),
-        Err(ProducerError::BeforeWindow { .. }) => Verdict::Refuse(error_codes::DUPLICATE_SEQUENCE_NUMBER),
+        Ok(Admission::Duplicate {
+            base_offset,
+            last_offset,
+            ..
+        }) => Verdict::Duplicate {
+            base_offset,
+            last_offset,
+        },
+        Err(ProducerError::StaleEpoch { .. }) => {
+            Verdict::Refuse(error_codes::INVALID_PRODUCER_EPOCH)
+        }
+        Err(ProducerError::OutOfOrder { .. }) => {
+            Verdict::Refuse(error_codes::OUT_OF_ORDER_SEQUENCE_NUMBER)
+        }
+        Err(ProducerError::BeforeWindow { .. }) => {
+            Verdict::Refuse(error_codes::DUPLICATE_SEQUENCE_NUMBER)
+        }
     }
 }
 
@@ -749,9 +964,18 @@ enum FetchOutcome {
     Diverging(EpochEndOffset),
 }
 
-fn read_log(open: &mut Open, read: &FetchRead, upper_bound: i64) -> Result<FetchOutcome, ReadError> {
-    let (log_start_offset, log_end_offset) = (open.log.log_start_offset(), open.log.log_end_offset());
-    let out_of_range = || ReadError::OffsetOutOfRange { offset: read.fetch_offset, log_start_offset, log_end_offset };
+fn read_log(
+    open: &mut Open,
+    read: &FetchRead,
+    upper_bound: i64,
+) -> Result<FetchOutcome, ReadError> {
+    let (log_start_offset, log_end_offset) =
+        (open.log.log_start_offset(), open.log.log_end_offset());
+    let out_of_range = || ReadError::OffsetOutOfRange {
+        offset: read.fetch_offset,
+        log_start_offset,
+        log_end_offset,
+    };
     if read.last_fetched_epoch >= 0 {
         let end = epoch_end(open, read.last_fetched_epoch)?;
         if end.epoch < 0 || end.end_offset < 0 || read.fetch_offset < log_start_offset {
@@ -761,10 +985,19 @@ fn read_log(open: &mut Open, read: &FetchRead, upper_bound: i64) -> Result<Fetch
             return Ok(FetchOutcome::Diverging(end));
         }
     }
-    let slice = open.log.read(read.fetch_offset, read.allowance.max_bytes, upper_bound, read.allowance.min_one_batch)?;
+    let slice = open.log.read(
+        read.fetch_offset,
+        read.allowance.max_bytes,
+        upper_bound,
+        read.allowance.min_one_batch,
+    )?;
     Ok(match slice {
         Some(slice) => FetchOutcome::Records {
-            range: FileRange { file: slice.file, position: slice.position, bytes: u64::from(slice.bytes) },
+            range: FileRange {
+                file: slice.file,
+                position: slice.position,
+                bytes: u64::from(slice.bytes),
+            },
             next_offset: slice.next_offset_hint,
         },
         None => FetchOutcome::Nothing,
@@ -774,14 +1007,30 @@ fn read_log(open: &mut Open, read: &FetchRead, upper_bound: i64) -> Result<Fetch
 /// The end of an epoch in this log; the current epoch of a log that holds none of it yet ends at the log end.
 fn epoch_end(open: &mut Open, epoch: i32) -> Result<EpochEndOffset, ReadError> {
     if epoch == open.leader.term().leader_epoch {
-        return Ok(EpochEndOffset { epoch, end_offset: open.log.log_end_offset() });
+        return Ok(EpochEndOffset {
+            epoch,
+            end_offset: open.log.log_end_offset(),
+        });
     }
     let end = open.log.leader_epoch_end_offset(epoch)?;
-    Ok(EpochEndOffset { epoch: end.leader_epoch, end_offset: end.end_offset })
+    Ok(EpochEndOffset {
+        epoch: end.leader_epoch,
+        end_offset: end.end_offset,
+    })
 }
 
-fn find_offset(open: &mut Open, timestamp: i64, upper_bound: i64) -> Result<Option<TimestampLookup>, ReadError> {
-    let at = |offset, leader_epoch| Ok(Some(TimestampLookup { timestamp: -1, offset, leader_epoch }));
+fn find_offset(
+    open: &mut Open,
+    timestamp: i64,
+    upper_bound: i64,
+) -> Result<Option<TimestampLookup>, ReadError> {
+    let at = |offset, leader_epoch| {
+        Ok(Some(TimestampLookup {
+            timestamp: -1,
+            offset,
+            leader_epoch,
+        }))
+    };
     let leader_epoch = open.leader.term().leader_epoch;
     match timestamp {
         LATEST_TIMESTAMP => at(upper_bound, leader_epoch),
@@ -793,7 +1042,10 @@ fn find_offset(open: &mut Open, timestamp: i64, upper_bound: i64) -> Result<Opti
         // Nothing is in tiered storage, and nothing waits to go there.
         LATEST_TIERED_TIMESTAMP | EARLIEST_PENDING_UPLOAD_TIMESTAMP => Ok(None),
         MAX_TIMESTAMP => open.log.offset_of_max_timestamp(),
-        timestamp => Ok(open.log.offset_for_timestamp(timestamp)?.filter(|found| found.offset < upper_bound)),
+        timestamp => Ok(open
+            .log
+            .offset_for_timestamp(timestamp)?
+            .filter(|found| found.offset < upper_bound)),
     }
 }
 
@@ -801,7 +1053,9 @@ fn release(produces: &mut DelayedProduces<ProducePart>, leader: &Leader, effects
     if !produces.is_empty() {
         let mut released = Vec::new();
         produces.release(leader, &mut released);
-        effects.acknowledged.extend(released.into_iter().map(|part| (part, error_codes::NONE)));
+        effects
+            .acknowledged
+            .extend(released.into_iter().map(|part| (part, error_codes::NONE)));
     }
 }
 

@@ -25,7 +25,10 @@ pub struct Topic {
 
 impl Topic {
     pub fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
-        usize::try_from(index).ok().and_then(|index| self.partitions.get(index))?.as_ref()
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| self.partitions.get(index))?
+            .as_ref()
     }
 
     /// Whether the partition exists, here or on another node.
@@ -66,7 +69,9 @@ impl Default for PartitionTable {
             by_name: std::array::from_fn(|_| Arc::new(HashMap::new())),
             by_id: std::array::from_fn(|_| Arc::new(HashMap::new())),
         };
-        PartitionTable { current: ArcSwap::from_pointee(snapshot) }
+        PartitionTable {
+            current: ArcSwap::from_pointee(snapshot),
+        }
     }
 }
 
@@ -93,7 +98,8 @@ impl PartitionTable {
             }
         }
         for topic in topics {
-            Arc::make_mut(&mut next.by_name[name_shard(&topic.name)]).insert(Arc::clone(&topic.name), Arc::clone(&topic));
+            Arc::make_mut(&mut next.by_name[name_shard(&topic.name)])
+                .insert(Arc::clone(&topic.name), Arc::clone(&topic));
             Arc::make_mut(&mut next.by_id[id_shard(&topic.id)]).insert(topic.id, topic);
         }
         self.current.store(Arc::new(next));
@@ -102,7 +108,9 @@ impl PartitionTable {
 
 fn name_shard(name: &str) -> usize {
     // FNV-1a: the shard only spreads, the map inside hashes against floods.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
     (hash >> 32) as usize % SHARDS
 }
 

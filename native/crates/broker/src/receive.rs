@@ -49,7 +49,12 @@ pub struct ReceiveBuffer {
 
 impl Default for ReceiveBuffer {
     fn default() -> ReceiveBuffer {
-        ReceiveBuffer { buffer: None, start: 0, end: 0, usual_bytes: OPENING_BYTES }
+        ReceiveBuffer {
+            buffer: None,
+            start: 0,
+            end: 0,
+            usual_bytes: OPENING_BYTES,
+        }
     }
 }
 
@@ -61,12 +66,16 @@ impl ReceiveBuffer {
 
     /// The next whole frame as a range of `bytes()`, without its size field.
     pub fn next_frame(&mut self, limit_bytes: usize) -> Result<Option<Range<usize>>, WireError> {
-        let Some(buffer) = &self.buffer else { return Ok(None) };
+        let Some(buffer) = &self.buffer else {
+            return Ok(None);
+        };
         match frame::first_frame(&buffer[self.start..self.end], limit_bytes)? {
             Framing::Whole { bytes } => {
                 let frame_start = self.start + SIZE_BYTES;
                 self.start = frame_start + bytes;
-                self.usual_bytes = self.usual_bytes.max((bytes + SIZE_BYTES).min(USUAL_BYTES_MAX));
+                self.usual_bytes = self
+                    .usual_bytes
+                    .max((bytes + SIZE_BYTES).min(USUAL_BYTES_MAX));
                 Ok(Some(frame_start..frame_start + bytes))
             }
             Framing::NeedSize | Framing::NeedBytes(_) => Ok(None),
@@ -75,7 +84,10 @@ impl ReceiveBuffer {
 
     /// Puts the frame last handed out back: it cannot be handled yet.
     pub fn put_back(&mut self, frame: &Range<usize>) {
-        assert!(self.start == frame.end, "only the last frame can be put back");
+        assert!(
+            self.start == frame.end,
+            "only the last frame can be put back"
+        );
         self.start = frame.start - SIZE_BYTES;
     }
 
@@ -85,7 +97,9 @@ impl ReceiveBuffer {
 
     /// Lends the buffer out, to stamp and write batches that lie in it.
     pub fn lend(&mut self) -> Buffer {
-        self.buffer.take().expect("a buffer with staged batches is here")
+        self.buffer
+            .take()
+            .expect("a buffer with staged batches is here")
     }
 
     pub fn bring_back(&mut self, buffer: Buffer) {
@@ -94,8 +108,18 @@ impl ReceiveBuffer {
     }
 
     /// Receives once. `has_staged`: ranges of handed-out frames are still in use, so nothing may be moved.
-    pub fn receive(&mut self, socket: &TcpSocket, pool: &BufferPool, limit_bytes: usize, has_staged: bool) -> io::Result<Received> {
-        let announced = match self.buffer.as_deref().map(|buffer| frame::first_frame(&buffer[self.start..self.end], limit_bytes)) {
+    pub fn receive(
+        &mut self,
+        socket: &TcpSocket,
+        pool: &BufferPool,
+        limit_bytes: usize,
+        has_staged: bool,
+    ) -> io::Result<Received> {
+        let announced = match self
+            .buffer
+            .as_deref()
+            .map(|buffer| frame::first_frame(&buffer[self.start..self.end], limit_bytes))
+        {
             Some(Ok(Framing::NeedBytes(missing))) => Some(self.pending_bytes() + missing),
             // The cutter will find the same error and close.
             None | Some(Ok(Framing::NeedSize | Framing::Whole { .. }) | Err(_)) => None,
@@ -105,7 +129,9 @@ impl ReceiveBuffer {
         }
         let buffer = self.buffer.as_deref_mut().expect("room was made");
         let stop = match announced {
-            Some(frame_bytes) if frame_bytes >= LARGE_FRAME_BYTES => (self.start + frame_bytes).min(buffer.len()),
+            Some(frame_bytes) if frame_bytes >= LARGE_FRAME_BYTES => {
+                (self.start + frame_bytes).min(buffer.len())
+            }
             Some(_) => buffer.len(),
             None => (self.end + OPENING_BYTES).min(buffer.len()),
         };
@@ -115,7 +141,11 @@ impl ReceiveBuffer {
             Ok(0) => Ok(Received::Closed),
             Ok(received) => {
                 self.end += received;
-                Ok(if received < space_bytes { Received::Drained(received) } else { Received::More(received) })
+                Ok(if received < space_bytes {
+                    Received::Drained(received)
+                } else {
+                    Received::More(received)
+                })
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Drained(0)),
             Err(error) => Err(error),
@@ -132,11 +162,18 @@ impl ReceiveBuffer {
     }
 
     /// Makes sure the buffer has space behind `end`, for the frame at `start` if its size is known.
-    fn make_room(&mut self, announced: Option<usize>, pool: &BufferPool, has_staged: bool) -> Option<Received> {
+    fn make_room(
+        &mut self,
+        announced: Option<usize>,
+        pool: &BufferPool,
+        has_staged: bool,
+    ) -> Option<Received> {
         let pending = self.pending_bytes();
         let capacity = self.buffer.as_ref().map_or(0, |buffer| buffer.len());
         let wanted = match announced {
-            Some(frame_bytes) => frame_bytes.min(self.usual_bytes.max(TRUSTED_BYTES).max(pending * 2)),
+            Some(frame_bytes) => {
+                frame_bytes.min(self.usual_bytes.max(TRUSTED_BYTES).max(pending * 2))
+            }
             None => pending + SIZE_BYTES,
         };
         if self.buffer.is_some() && self.start + wanted <= capacity && self.end < capacity {
@@ -146,9 +183,14 @@ impl ReceiveBuffer {
             return Some(Received::Full);
         }
         if self.buffer.is_some() && wanted <= capacity && pending < capacity {
-            self.buffer.as_deref_mut().expect("checked above").copy_within(self.start..self.end, 0);
+            self.buffer
+                .as_deref_mut()
+                .expect("checked above")
+                .copy_within(self.start..self.end, 0);
         } else {
-            let Some(mut larger) = pool.try_take(wanted.max(self.usual_bytes)) else { return Some(Received::NoMemory) };
+            let Some(mut larger) = pool.try_take(wanted.max(self.usual_bytes)) else {
+                return Some(Received::NoMemory);
+            };
             if let Some(buffer) = &self.buffer {
                 larger[..pending].copy_from_slice(&buffer[self.start..self.end]);
             }

@@ -105,7 +105,10 @@ impl Responses {
     /// Completes `slot` with the answer that `write` puts behind what the chunk holds already.
     pub fn complete(&mut self, slot: u32, spare: &mut SpareChunks, write: impl FnOnce(&mut Chunk)) {
         let place = self.place(slot);
-        assert!(matches!(self.slots.get(place), Some(Slot::Open)), "an answer completes an open slot");
+        assert!(
+            matches!(self.slots.get(place), Some(Slot::Open)),
+            "an answer completes an open slot"
+        );
         if place > 0 {
             let mut chunk = spare.take();
             write(&mut chunk);
@@ -114,10 +117,17 @@ impl Responses {
             return;
         }
         // The oldest request, the common case, writes behind what is already waiting to be sent.
-        if self.queue.back().is_none_or(|chunk| chunk.bytes.len() >= GATHER_BYTES) {
+        if self
+            .queue
+            .back()
+            .is_none_or(|chunk| chunk.bytes.len() >= GATHER_BYTES)
+        {
             self.queue.push_back(spare.take());
         }
-        let chunk = self.queue.back_mut().expect("a chunk was just made sure of");
+        let chunk = self
+            .queue
+            .back_mut()
+            .expect("a chunk was just made sure of");
         let before = chunk.bytes.len();
         write(chunk);
         self.held_bytes += chunk.bytes.len() - before;
@@ -129,13 +139,20 @@ impl Responses {
     /// Completes `slot` without an answer (acks=0).
     pub fn complete_silently(&mut self, slot: u32, spare: &mut SpareChunks) {
         let place = self.place(slot);
-        assert!(matches!(self.slots.get(place), Some(Slot::Open)), "an answer completes an open slot");
+        assert!(
+            matches!(self.slots.get(place), Some(Slot::Open)),
+            "an answer completes an open slot"
+        );
         self.slots[place] = Slot::Completed(Chunk::default());
         self.advance(spare);
     }
 
     /// Sends until the queue is empty, the socket is full, or the turn's share is used. Returns also how much went.
-    pub fn flush(&mut self, socket: &TcpSocket, spare: &mut SpareChunks) -> io::Result<(Flushed, usize)> {
+    pub fn flush(
+        &mut self,
+        socket: &TcpSocket,
+        spare: &mut SpareChunks,
+    ) -> io::Result<(Flushed, usize)> {
         let mut total = 0;
         while let Some(chunk) = self.queue.front_mut() {
             if total >= FLUSH_BYTES {
@@ -145,7 +162,9 @@ impl Responses {
             let sent = if self.sent_of_first < stop {
                 // More follows at once: let the kernel fill the segment.
                 let more = !chunk.files.is_empty();
-                socket.send(&chunk.bytes[self.sent_of_first..stop], more).inspect(|sent| self.sent_of_first += sent)
+                socket
+                    .send(&chunk.bytes[self.sent_of_first..stop], more)
+                    .inspect(|sent| self.sent_of_first += sent)
             } else if let Some((_, range)) = chunk.files.front_mut() {
                 let sent = send_range(socket, range);
                 if range.bytes == 0 {
@@ -160,7 +179,9 @@ impl Responses {
             };
             match sent {
                 Ok(sent) => total += sent,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((Flushed::Blocked, total)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok((Flushed::Blocked, total));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -174,10 +195,15 @@ impl Responses {
     /// Moves answers that are complete and next in order to the send queue.
     fn advance(&mut self, spare: &mut SpareChunks) {
         while let Some(Slot::Completed(_)) = self.slots.front() {
-            let Some(Slot::Completed(chunk)) = self.slots.pop_front() else { unreachable!("the front was completed") };
+            let Some(Slot::Completed(chunk)) = self.slots.pop_front() else {
+                unreachable!("the front was completed")
+            };
             self.first_slot = self.first_slot.wrapping_add(1);
             match self.queue.back_mut() {
-                Some(last) if chunk.files.is_empty() && last.bytes.len() + chunk.bytes.len() <= GATHER_BYTES => {
+                Some(last)
+                    if chunk.files.is_empty()
+                        && last.bytes.len() + chunk.bytes.len() <= GATHER_BYTES =>
+                {
                     last.bytes.extend_from_slice(&chunk.bytes);
                     spare.give(chunk);
                 }
@@ -189,7 +215,11 @@ impl Responses {
 }
 
 fn send_range(socket: &TcpSocket, range: &mut FileRange) -> io::Result<usize> {
-    let sent = socket.send_file(&range.file, range.position, range.bytes.min(SEND_FILE_BYTES) as usize)?;
+    let sent = socket.send_file(
+        &range.file,
+        range.position,
+        range.bytes.min(SEND_FILE_BYTES) as usize,
+    )?;
     if sent == 0 {
         // A range handed out lies inside the file; only someone else truncating it can end it early.
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -204,13 +234,22 @@ mod tests {
     use super::*;
 
     fn queued(responses: &Responses) -> Vec<u8> {
-        responses.queue.iter().flat_map(|chunk| chunk.bytes.clone()).collect()
+        responses
+            .queue
+            .iter()
+            .flat_map(|chunk| chunk.bytes.clone())
+            .collect()
     }
 
     #[test]
     fn answers_leave_in_the_order_of_their_requests() {
         let (mut responses, mut spare) = (Responses::default(), SpareChunks::default());
-        let slots = [responses.open(), responses.open(), responses.open(), responses.open()];
+        let slots = [
+            responses.open(),
+            responses.open(),
+            responses.open(),
+            responses.open(),
+        ];
         responses.complete(slots[2], &mut spare, |chunk| chunk.bytes.push(2));
         responses.complete(slots[1], &mut spare, |chunk| chunk.bytes.push(1));
         assert!(!responses.has_output());

@@ -64,7 +64,10 @@ impl Shared {
 
     /// What a partition asked for, on a thread that is no reactor. Syncs are the caller's: it knows the partition.
     pub fn apply(&self, effects: &mut Effects) {
-        assert!(effects.results.is_empty() && effects.syncs.is_empty(), "only a turn has results and lists of syncs");
+        assert!(
+            effects.results.is_empty() && effects.syncs.is_empty(),
+            "only a turn has results and lists of syncs"
+        );
         for (part, error_code) in effects.acknowledged.drain(..) {
             self.acknowledge(part, error_code);
         }
@@ -76,11 +79,16 @@ impl Shared {
         }
         let metrics = self.other_metrics();
         metrics.count(Counter::AppendsTotal);
-        metrics.add(Counter::AppendedBatchesTotal, std::mem::take(&mut effects.appended_batches));
+        metrics.add(
+            Counter::AppendedBatchesTotal,
+            std::mem::take(&mut effects.appended_batches),
+        );
     }
 
     pub fn other_metrics(&self) -> &Metrics {
-        self.metrics.last().expect("there is a set for everything else")
+        self.metrics
+            .last()
+            .expect("there is a set for everything else")
     }
 }
 
@@ -110,7 +118,9 @@ impl Countdown {
     pub fn wait(&self, timeout: Duration) {
         let left = lock(&self.left);
         // Whether all came in time makes no difference: the caller goes on.
-        let _ = self.is_done.wait_timeout_while(left, timeout, |left| *left > 0);
+        let _ = self
+            .is_done
+            .wait_timeout_while(left, timeout, |left| *left > 0);
     }
 }
 
@@ -132,19 +142,30 @@ pub enum ApiSupport {
 
 impl Default for ApiVersions {
     fn default() -> ApiVersions {
-        ApiVersions { ranges: [const { AtomicU32::new(NO_VERSIONS) }; API_KEYS] }
+        ApiVersions {
+            ranges: [const { AtomicU32::new(NO_VERSIONS) }; API_KEYS],
+        }
     }
 }
 
 impl ApiVersions {
     pub fn set(&self, api_key: i16, min: i16, max: i16) {
-        if let Some(range) = usize::try_from(api_key).ok().and_then(|key| self.ranges.get(key)) {
-            range.store(u32::from(min as u16) << 16 | u32::from(max as u16), Ordering::Relaxed);
+        if let Some(range) = usize::try_from(api_key)
+            .ok()
+            .and_then(|key| self.ranges.get(key))
+        {
+            range.store(
+                u32::from(min as u16) << 16 | u32::from(max as u16),
+                Ordering::Relaxed,
+            );
         }
     }
 
     pub fn check(&self, api_key: i16, api_version: i16) -> ApiSupport {
-        let range = usize::try_from(api_key).ok().and_then(|key| self.ranges.get(key)).map_or(NO_VERSIONS, |range| range.load(Ordering::Relaxed));
+        let range = usize::try_from(api_key)
+            .ok()
+            .and_then(|key| self.ranges.get(key))
+            .map_or(NO_VERSIONS, |range| range.load(Ordering::Relaxed));
         let (min, max) = ((range >> 16) as i16, range as i16);
         if min > max {
             ApiSupport::UnknownKey

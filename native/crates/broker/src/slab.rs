@@ -13,7 +13,10 @@ impl Key {
     }
 
     pub fn from_u64(bits: u64) -> Key {
-        Key { index: bits as u32, generation: (bits >> 32) as u32 }
+        Key {
+            index: bits as u32,
+            generation: (bits >> 32) as u32,
+        }
     }
 }
 
@@ -26,7 +29,11 @@ pub struct Slab<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Slab<T> {
-        Slab { places: Vec::new(), free: Vec::new(), len: 0 }
+        Slab {
+            places: Vec::new(),
+            free: Vec::new(),
+            len: 0,
+        }
     }
 }
 
@@ -46,7 +53,10 @@ impl<T> Slab<T> {
         };
         let (generation, place) = &mut self.places[index as usize];
         *place = Some(thing);
-        Key { index, generation: *generation }
+        Key {
+            index,
+            generation: *generation,
+        }
     }
 
     pub fn get(&self, key: Key) -> Option<&T> {
@@ -66,7 +76,10 @@ impl<T> Slab<T> {
     /// The key of whatever is at this place now.
     pub fn key_at(&self, index: u32) -> Option<Key> {
         match self.places.get(index as usize) {
-            Some((generation, Some(_))) => Some(Key { index, generation: *generation }),
+            Some((generation, Some(_))) => Some(Key {
+                index,
+                generation: *generation,
+            }),
             _ => None,
         }
     }
@@ -81,10 +94,14 @@ impl<T> Slab<T> {
     }
 
     pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
-        self.places.iter().enumerate().filter(|(_, (_, place))| place.is_some()).map(|(index, (generation, _))| Key {
-            index: index as u32,
-            generation: *generation,
-        })
+        self.places
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, place))| place.is_some())
+            .map(|(index, (generation, _))| Key {
+                index: index as u32,
+                generation: *generation,
+            })
     }
 }
 

@@ -25,7 +25,9 @@ impl Timers {
     }
 
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.heap.peek().map(|Reverse((deadline_ms, _))| *deadline_ms)
+        self.heap
+            .peek()
+            .map(|Reverse((deadline_ms, _))| *deadline_ms)
     }
 
     pub fn pop_due(&mut self, now_ms: u64) -> Option<Timer> {

@@ -57,20 +57,48 @@ impl Turn {
 
     /// `start` and `bytes` are the batch's place in the receive buffer of `connection`.
     #[allow(clippy::too_many_arguments)]
-    pub fn stage(&mut self, connection: Key, start: usize, bytes: usize, partition: &Arc<Partition>, header: BatchHeader, part: ProducePart, acks: Acks) {
+    pub fn stage(
+        &mut self,
+        connection: Key,
+        start: usize,
+        bytes: usize,
+        partition: &Arc<Partition>,
+        header: BatchHeader,
+        part: ProducePart,
+        acks: Acks,
+    ) {
         if self.connections.last() != Some(&connection) {
-            assert!(!self.connections.contains(&connection), "a connection stages in one run per commit");
+            assert!(
+                !self.connections.contains(&connection),
+                "a connection stages in one run per commit"
+            );
             self.connections.push(connection);
         }
         let index = self.staged.len() as u32;
         let connection = (self.connections.len() - 1) as u32;
-        self.staged.push(Staged { connection, start, bytes, header, part, acks, next_of_partition: NONE });
+        self.staged.push(Staged {
+            connection,
+            start,
+            bytes,
+            header,
+            part,
+            acks,
+            next_of_partition: NONE,
+        });
         self.staged_bytes += bytes;
         let touched = &mut self.touched;
-        let place = *self.place_of.entry(Arc::as_ptr(partition) as usize).or_insert_with(|| {
-            touched.push(Touched { partition: Arc::clone(partition), first: index, last: NONE, count: 0 });
-            (touched.len() - 1) as u32
-        });
+        let place = *self
+            .place_of
+            .entry(Arc::as_ptr(partition) as usize)
+            .or_insert_with(|| {
+                touched.push(Touched {
+                    partition: Arc::clone(partition),
+                    first: index,
+                    last: NONE,
+                    count: 0,
+                });
+                (touched.len() - 1) as u32
+            });
         let touched = &mut self.touched[place as usize];
         if touched.last != NONE {
             self.staged[touched.last as usize].next_of_partition = index;
@@ -81,7 +109,10 @@ impl Turn {
 
     /// Writes everything staged. `buffers` are the receive buffers of `connections()`, in that order.
     pub fn commit(&mut self, buffers: &mut [Buffer], now_ms: i64, effects: &mut Effects) {
-        assert!(buffers.len() == self.connections.len(), "a buffer for each connection");
+        assert!(
+            buffers.len() == self.connections.len(),
+            "a buffer for each connection"
+        );
         let mut batches = self.cut(buffers);
         let mut run = Vec::new();
         for touched in &self.touched {
@@ -89,8 +120,15 @@ impl Turn {
             run.reserve(touched.count as usize);
             while index != NONE {
                 let staged = &self.staged[index as usize];
-                let bytes = batches[index as usize].take().expect("a batch belongs to one partition");
-                run.push(StagedBatch { bytes, header: staged.header, part: staged.part, acks: staged.acks });
+                let bytes = batches[index as usize]
+                    .take()
+                    .expect("a batch belongs to one partition");
+                run.push(StagedBatch {
+                    bytes,
+                    header: staged.header,
+                    part: staged.part,
+                    acks: staged.acks,
+                });
                 index = staged.next_of_partition;
             }
             touched.partition.append_produced(&mut run, now_ms, effects);
@@ -109,7 +147,10 @@ impl Turn {
 
     /// The staged batches as slices of their buffers, in staging order.
     fn cut<'a>(&self, buffers: &'a mut [Buffer]) -> Vec<Option<&'a mut [u8]>> {
-        let mut rests: Vec<(&'a mut [u8], usize)> = buffers.iter_mut().map(|buffer| (&mut **buffer, 0)).collect();
+        let mut rests: Vec<(&'a mut [u8], usize)> = buffers
+            .iter_mut()
+            .map(|buffer| (&mut **buffer, 0))
+            .collect();
         let mut batches = Vec::with_capacity(self.staged.len());
         for staged in &self.staged {
             let (rest, cut_at) = &mut rests[staged.connection as usize];

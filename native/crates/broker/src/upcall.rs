@@ -56,7 +56,11 @@ pub struct RequestUpcall<'a> {
 
 impl UpcallQueue {
     pub fn new(bytes_max: usize, wake: Wake) -> UpcallQueue {
-        UpcallQueue { state: Mutex::new(State::default()), wake, bytes_max }
+        UpcallQueue {
+            state: Mutex::new(State::default()),
+            wake,
+            bytes_max,
+        }
     }
 
     /// Whether a request may go up now. When not, `reactor` is told once there is room.
@@ -70,20 +74,25 @@ impl UpcallQueue {
     }
 
     pub fn request(&self, request: &RequestUpcall<'_>) {
-        let peer_len = u8::try_from(request.peer_host.len()).expect("an address is shorter than 256 characters");
+        let peer_len = u8::try_from(request.peer_host.len())
+            .expect("an address is shorter than 256 characters");
         let frame_len = u32::try_from(request.frame.len()).expect("a frame is smaller than 4 GiB");
-        self.push(28 + request.peer_host.len() + request.frame.len(), KIND_REQUEST, |bytes| {
-            bytes.extend_from_slice(&request.token.to_le_bytes());
-            bytes.extend_from_slice(&request.connection_id.to_le_bytes());
-            bytes.extend_from_slice(&request.listener.to_le_bytes());
-            bytes.extend_from_slice(&request.api_key.to_le_bytes());
-            bytes.extend_from_slice(&request.api_version.to_le_bytes());
-            bytes.extend_from_slice(&request.correlation_id.to_le_bytes());
-            bytes.push(peer_len);
-            bytes.extend_from_slice(request.peer_host.as_bytes());
-            bytes.extend_from_slice(&frame_len.to_le_bytes());
-            bytes.extend_from_slice(request.frame);
-        });
+        self.push(
+            28 + request.peer_host.len() + request.frame.len(),
+            KIND_REQUEST,
+            |bytes| {
+                bytes.extend_from_slice(&request.token.to_le_bytes());
+                bytes.extend_from_slice(&request.connection_id.to_le_bytes());
+                bytes.extend_from_slice(&request.listener.to_le_bytes());
+                bytes.extend_from_slice(&request.api_key.to_le_bytes());
+                bytes.extend_from_slice(&request.api_version.to_le_bytes());
+                bytes.extend_from_slice(&request.correlation_id.to_le_bytes());
+                bytes.push(peer_len);
+                bytes.extend_from_slice(request.peer_host.as_bytes());
+                bytes.extend_from_slice(&frame_len.to_le_bytes());
+                bytes.extend_from_slice(request.frame);
+            },
+        );
     }
 
     pub fn append_done(&self, token: u64, error_code: i16, base_offset: i64, last_offset: i64) {
@@ -96,12 +105,17 @@ impl UpcallQueue {
     }
 
     pub fn connection_closed(&self, connection_id: u32) {
-        self.push(5, KIND_CONNECTION_CLOSED, |bytes| bytes.extend_from_slice(&connection_id.to_le_bytes()));
+        self.push(5, KIND_CONNECTION_CLOSED, |bytes| {
+            bytes.extend_from_slice(&connection_id.to_le_bytes())
+        });
     }
 
     /// `index` of the log directory, or `BROKER_INDEX`.
     pub fn log_dir_failed(&self, index: u16, message: &str) {
-        let end = (0..=message.len().min(4096)).rev().find(|&end| message.is_char_boundary(end)).unwrap_or(0);
+        let end = (0..=message.len().min(4096))
+            .rev()
+            .find(|&end| message.is_char_boundary(end))
+            .unwrap_or(0);
         let message = &message.as_bytes()[..end];
         self.push(5 + message.len(), KIND_LOG_DIR_FAILED, |bytes| {
             bytes.extend_from_slice(&index.to_le_bytes());
@@ -127,7 +141,11 @@ impl UpcallQueue {
         }
         state.bytes -= taken.len();
         let has_room = state.bytes <= self.bytes_max / 2;
-        let waiting = if has_room { std::mem::take(&mut state.reactors_waiting) } else { 0 };
+        let waiting = if has_room {
+            std::mem::take(&mut state.reactors_waiting)
+        } else {
+            0
+        };
         (Some(taken), waiting)
     }
 
@@ -135,16 +153,25 @@ impl UpcallQueue {
     fn push(&self, event_bytes: usize, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.lock();
         let event_len = u32::try_from(event_bytes).expect("an event is smaller than 4 GiB");
-        let needs_chunk = state.chunks.back().is_none_or(|chunk| chunk.len() + event_bytes > CHUNK_BYTES);
+        let needs_chunk = state
+            .chunks
+            .back()
+            .is_none_or(|chunk| chunk.len() + event_bytes > CHUNK_BYTES);
         if needs_chunk {
             state.chunks.push_back(Vec::with_capacity(event_bytes + 4));
         }
-        let chunk = state.chunks.back_mut().expect("a chunk was just made sure of");
+        let chunk = state
+            .chunks
+            .back_mut()
+            .expect("a chunk was just made sure of");
         let start = chunk.len();
         chunk.extend_from_slice(&event_len.to_le_bytes());
         chunk.push(kind);
         write(chunk);
-        assert!(chunk.len() - start == event_bytes + 4, "an event is as long as it says");
+        assert!(
+            chunk.len() - start == event_bytes + 4,
+            "an event is as long as it says"
+        );
         state.bytes += event_bytes + 4;
         let wakes = !std::mem::replace(&mut state.wake_pending, true);
         drop(state);
@@ -181,9 +208,16 @@ mod tests {
         assert_eq!(wakes.load(Ordering::SeqCst), 1);
         let taken = queue.take(1 << 20).0.expect("two events");
         assert_eq!(taken.len(), 9 + 31);
-        assert_eq!(&taken[..9], [5, 0, 0, 0, KIND_CONNECTION_CLOSED, 7, 0, 0, 0]);
+        assert_eq!(
+            &taken[..9],
+            [5, 0, 0, 0, KIND_CONNECTION_CLOSED, 7, 0, 0, 0]
+        );
         queue.connection_closed(8);
-        assert_eq!(wakes.load(Ordering::SeqCst), 1, "the taker has not seen the queue empty yet");
+        assert_eq!(
+            wakes.load(Ordering::SeqCst),
+            1,
+            "the taker has not seen the queue empty yet"
+        );
         assert!(queue.take(1 << 20).0.is_some());
         assert!(queue.take(1 << 20).0.is_none());
         queue.connection_closed(9);
@@ -207,7 +241,10 @@ mod tests {
         });
         assert!(!queue.has_room(3));
         let (taken, waiting) = queue.take(10);
-        assert_eq!(taken.expect("a large event comes whole").len(), 4 + 28 + 9 + 200);
+        assert_eq!(
+            taken.expect("a large event comes whole").len(),
+            4 + 28 + 9 + 200
+        );
         assert_eq!(waiting, 1 << 3);
         assert!(queue.has_room(3));
     }

@@ -20,12 +20,18 @@ pub struct FetchBudget {
 
 impl FetchBudget {
     pub fn new(max_bytes: i32) -> FetchBudget {
-        FetchBudget { left_bytes: i64::from(max_bytes.max(0)), taken_bytes: 0 }
+        FetchBudget {
+            left_bytes: i64::from(max_bytes.max(0)),
+            taken_bytes: 0,
+        }
     }
 
     pub fn allowance(&self, partition_max_bytes: i32) -> FetchAllowance {
         let max_bytes = i64::from(partition_max_bytes.max(0)).min(self.left_bytes);
-        FetchAllowance { max_bytes: u32::try_from(max_bytes).expect("a fetch limit is a non-negative i32"), min_one_batch: self.taken_bytes == 0 }
+        FetchAllowance {
+            max_bytes: u32::try_from(max_bytes).expect("a fetch limit is a non-negative i32"),
+            min_one_batch: self.taken_bytes == 0,
+        }
     }
 
     pub fn take(&mut self, bytes: u32) {
@@ -49,8 +55,13 @@ impl FetchGoal {
     /// A goal that was already met must not be parked.
     pub fn new(min_bytes: i64, found_bytes: i64) -> FetchGoal {
         let missing_bytes = min_bytes - found_bytes;
-        assert!(missing_bytes > 0, "a fetch that has enough is answered, not parked");
-        FetchGoal { missing_bytes: AtomicI64::new(missing_bytes) }
+        assert!(
+            missing_bytes > 0,
+            "a fetch that has enough is answered, not parked"
+        );
+        FetchGoal {
+            missing_bytes: AtomicI64::new(missing_bytes),
+        }
     }
 
     /// True when this append is the one that completes the goal.
@@ -76,12 +87,30 @@ mod tests {
     #[test]
     fn only_the_first_non_empty_partition_may_exceed_the_limit() {
         let mut budget = FetchBudget::new(100);
-        assert_eq!(budget.allowance(40), FetchAllowance { max_bytes: 40, min_one_batch: true });
+        assert_eq!(
+            budget.allowance(40),
+            FetchAllowance {
+                max_bytes: 40,
+                min_one_batch: true
+            }
+        );
         budget.take(0);
         assert!(budget.allowance(40).min_one_batch);
         budget.take(150);
-        assert_eq!(budget.allowance(40), FetchAllowance { max_bytes: 0, min_one_batch: false });
-        assert_eq!(FetchBudget::new(-5).allowance(-1), FetchAllowance { max_bytes: 0, min_one_batch: true });
+        assert_eq!(
+            budget.allowance(40),
+            FetchAllowance {
+                max_bytes: 0,
+                min_one_batch: false
+            }
+        );
+        assert_eq!(
+            FetchBudget::new(-5).allowance(-1),
+            FetchAllowance {
+                max_bytes: 0,
+                min_one_batch: true
+            }
+        );
     }
 
     #[test]

@@ -18,7 +18,10 @@ pub struct DelayedProduces<T> {
 
 impl<T> DelayedProduces<T> {
     pub fn new(capacity: usize) -> DelayedProduces<T> {
-        DelayedProduces { waiting: Vec::new(), capacity }
+        DelayedProduces {
+            waiting: Vec::new(),
+            capacity,
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -35,7 +38,11 @@ impl<T> DelayedProduces<T> {
         if self.waiting.len() >= self.capacity {
             return Err(ticket);
         }
-        self.waiting.push(Waiting { end_offset, acks, ticket });
+        self.waiting.push(Waiting {
+            end_offset,
+            acks,
+            ticket,
+        });
         Ok(())
     }
 
@@ -47,7 +54,12 @@ impl<T> DelayedProduces<T> {
         let for_leader = leader.acknowledged_end_offset(Acks::Leader);
         let for_all = leader.acknowledged_end_offset(Acks::All);
         let done = self.waiting.extract_if(.., |waiting| {
-            waiting.end_offset <= if waiting.acks == Acks::All { for_all } else { for_leader }
+            waiting.end_offset
+                <= if waiting.acks == Acks::All {
+                    for_all
+                } else {
+                    for_leader
+                }
         });
         released.extend(done.map(|waiting| waiting.ticket));
     }
@@ -65,12 +77,18 @@ mod tests {
 
     #[test]
     fn tickets_leave_in_order_as_the_sync_mark_moves() {
-        let term = LeaderTerm { leader_epoch: 0, in_sync_replicas: 1, min_in_sync_replicas: 1 };
+        let term = LeaderTerm {
+            leader_epoch: 0,
+            in_sync_replicas: 1,
+            min_in_sync_replicas: 1,
+        };
         let mut leader = Leader::new(term, AckPolicy::Synced, 0, 0, 0);
         let mut waiting = DelayedProduces::new(3);
         leader.on_append(0, 30);
         for (end_offset, ticket) in [(10, 'a'), (20, 'b'), (30, 'c')] {
-            waiting.park(end_offset, Acks::All, ticket).expect("there is room for three");
+            waiting
+                .park(end_offset, Acks::All, ticket)
+                .expect("there is room for three");
         }
         assert_eq!(waiting.park(30, Acks::All, 'd'), Err('d'));
         let mut released = Vec::new();

@@ -182,12 +182,17 @@ impl<H> FetchSession<H> {
 
     pub fn find(&self, topic: &TopicKey, partition: i32) -> Option<u32> {
         let hash = self.hash_of(topic, partition);
-        self.index_of.find(hash, |&place| self.is_at(place, topic, partition)).copied()
+        self.index_of
+            .find(hash, |&place| self.is_at(place, topic, partition))
+            .copied()
     }
 
     /// Adds a partition behind the others. It must not be there yet.
     pub fn insert(&mut self, cached: CachedPartition<H>) -> u32 {
-        debug_assert!(self.find(&cached.topic, cached.partition).is_none(), "a session holds a partition once");
+        debug_assert!(
+            self.find(&cached.topic, cached.partition).is_none(),
+            "a session holds a partition once"
+        );
         let hash = self.hash_of(&cached.topic, cached.partition);
         let place = match self.free.pop() {
             Some(place) => {
@@ -226,9 +231,14 @@ impl<H> FetchSession<H> {
     /// behind the others, so that a small fetch limit serves all of them in turn.
     pub fn on_response(&mut self, place: u32, state: FetchedState) -> bool {
         let node = &mut self.nodes[place as usize];
-        let changed = node.sent_high_watermark != state.high_watermark || node.sent_log_start_offset != state.log_start_offset;
+        let changed = node.sent_high_watermark != state.high_watermark
+            || node.sent_log_start_offset != state.log_start_offset;
         // After an error the next good answer is always sent, whatever the marks are.
-        node.sent_high_watermark = if state.has_error { -1 } else { state.high_watermark };
+        node.sent_high_watermark = if state.has_error {
+            -1
+        } else {
+            state.high_watermark
+        };
         node.sent_log_start_offset = state.log_start_offset;
         if state.records_bytes > 0 {
             self.unlink(place);
@@ -249,7 +259,10 @@ impl<H> FetchSession<H> {
     }
 
     fn unlink(&mut self, place: u32) {
-        let (newer, older) = (self.nodes[place as usize].newer, self.nodes[place as usize].older);
+        let (newer, older) = (
+            self.nodes[place as usize].newer,
+            self.nodes[place as usize].older,
+        );
         match self.nodes.get_mut(older as usize) {
             Some(node) => node.newer = newer,
             None => self.first = newer,
@@ -292,7 +305,13 @@ pub struct FetchSessions<H> {
 
 impl<H> FetchSessions<H> {
     pub fn new(limits: SessionLimits) -> FetchSessions<H> {
-        FetchSessions { slots: HashMap::new(), limits, partitions: 0, next_incarnation: 1, evictions: 0 }
+        FetchSessions {
+            slots: HashMap::new(),
+            limits,
+            partitions: 0,
+            next_incarnation: 1,
+            evictions: 0,
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -313,9 +332,19 @@ impl<H> FetchSessions<H> {
 
     /// Takes the session of an incremental fetch out of the cache. The epoch moves on at once, so a repeat of the same
     /// request finds a wrong epoch.
-    pub fn check_out(&mut self, request: SessionRequest, uses_topic_ids: bool) -> Result<Box<FetchSession<H>>, SessionError> {
-        assert!(!request.is_full(), "a full fetch does not continue a session");
-        let slot = self.slots.get_mut(&request.session_id).ok_or(SessionError::NotFound)?;
+    pub fn check_out(
+        &mut self,
+        request: SessionRequest,
+        uses_topic_ids: bool,
+    ) -> Result<Box<FetchSession<H>>, SessionError> {
+        assert!(
+            !request.is_full(),
+            "a full fetch does not continue a session"
+        );
+        let slot = self
+            .slots
+            .get_mut(&request.session_id)
+            .ok_or(SessionError::NotFound)?;
         // Busy with another request means that request has moved the epoch.
         let session = slot.session.as_ref().ok_or(SessionError::WrongEpoch)?;
         if session.epoch != request.session_epoch {
@@ -324,7 +353,10 @@ impl<H> FetchSessions<H> {
         if session.uses_topic_ids != uses_topic_ids {
             return Err(SessionError::TopicIdStyle);
         }
-        let mut session = slot.session.take().expect("the session was there a moment ago");
+        let mut session = slot
+            .session
+            .take()
+            .expect("the session was there a moment ago");
         session.epoch = next_epoch(session.epoch);
         Ok(session)
     }
@@ -332,7 +364,9 @@ impl<H> FetchSessions<H> {
     /// Brings a session back. One that was removed meanwhile, has become empty or outgrew the cache is gone.
     pub fn check_in(&mut self, session: Box<FetchSession<H>>, now_ms: i64) {
         let id = session.id;
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
         if slot.incarnation != session.incarnation {
             return;
         }
@@ -365,7 +399,15 @@ impl<H> FetchSessions<H> {
         session.epoch = next_epoch(INITIAL_EPOCH);
         session.incarnation = self.next_incarnation;
         self.next_incarnation += 1;
-        self.slots.insert(id, Slot { session: None, incarnation: session.incarnation, partitions: 0, last_used_ms: now_ms });
+        self.slots.insert(
+            id,
+            Slot {
+                session: None,
+                incarnation: session.incarnation,
+                partitions: 0,
+                last_used_ms: now_ms,
+            },
+        );
         true
     }
 
@@ -380,7 +422,11 @@ impl<H> FetchSessions<H> {
     }
 
     fn evict_one(&mut self, now_ms: i64) -> bool {
-        let oldest = self.slots.iter().filter(|(_, slot)| slot.session.is_some()).min_by_key(|(_, slot)| slot.last_used_ms);
+        let oldest = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.session.is_some())
+            .min_by_key(|(_, slot)| slot.last_used_ms);
         match oldest {
             Some((&id, slot)) if now_ms - slot.last_used_ms > self.limits.eviction_ms => {
                 self.evictions += 1;
@@ -410,7 +456,11 @@ mod tests {
     use super::*;
 
     fn sessions() -> FetchSessions<()> {
-        FetchSessions::new(SessionLimits { max_sessions: 2, max_partitions: 10, eviction_ms: 1000 })
+        FetchSessions::new(SessionLimits {
+            max_sessions: 2,
+            max_partitions: 10,
+            eviction_ms: 1000,
+        })
     }
 
     fn name(topic: &str) -> TopicKey {
@@ -418,7 +468,12 @@ mod tests {
     }
 
     fn state(records_bytes: u32, high_watermark: i64) -> FetchedState {
-        FetchedState { records_bytes, high_watermark, log_start_offset: 0, has_error: false }
+        FetchedState {
+            records_bytes,
+            high_watermark,
+            log_start_offset: 0,
+            has_error: false,
+        }
     }
 
     fn following(partitions: i32) -> Box<FetchSession<()>> {
@@ -441,23 +496,58 @@ mod tests {
     fn requests_walk_the_epoch_and_a_repeat_is_refused() {
         let mut sessions = sessions();
         let id = created(&mut sessions, 1);
-        let first = SessionRequest { session_id: id, session_epoch: 1 };
-        let session = sessions.check_out(first, false).expect("first incremental fetch");
-        assert_eq!(sessions.check_out(first, false).expect_err("busy"), SessionError::WrongEpoch);
+        let first = SessionRequest {
+            session_id: id,
+            session_epoch: 1,
+        };
+        let session = sessions
+            .check_out(first, false)
+            .expect("first incremental fetch");
+        assert_eq!(
+            sessions.check_out(first, false).expect_err("busy"),
+            SessionError::WrongEpoch
+        );
         sessions.check_in(session, 0);
-        assert_eq!(sessions.check_out(first, false).expect_err("old epoch"), SessionError::WrongEpoch);
-        let second = SessionRequest { session_id: id, session_epoch: 2 };
-        assert_eq!(sessions.check_out(second, true).expect_err("names became ids"), SessionError::TopicIdStyle);
+        assert_eq!(
+            sessions.check_out(first, false).expect_err("old epoch"),
+            SessionError::WrongEpoch
+        );
+        let second = SessionRequest {
+            session_id: id,
+            session_epoch: 2,
+        };
+        assert_eq!(
+            sessions
+                .check_out(second, true)
+                .expect_err("names became ids"),
+            SessionError::TopicIdStyle
+        );
         assert!(sessions.check_out(second, false).is_ok());
-        let unknown = SessionRequest { session_id: id + 1, session_epoch: 1 };
-        assert_eq!(sessions.check_out(unknown, false).expect_err("never created"), SessionError::NotFound);
+        let unknown = SessionRequest {
+            session_id: id + 1,
+            session_epoch: 1,
+        };
+        assert_eq!(
+            sessions
+                .check_out(unknown, false)
+                .expect_err("never created"),
+            SessionError::NotFound
+        );
     }
 
     #[test]
     fn a_session_closed_while_in_use_does_not_come_back() {
         let mut sessions = sessions();
         let id = created(&mut sessions, 2);
-        let session = sessions.check_out(SessionRequest { session_id: id, session_epoch: 1 }, false).expect("in cache");
+        let session = sessions
+            .check_out(
+                SessionRequest {
+                    session_id: id,
+                    session_epoch: 1,
+                },
+                false,
+            )
+            .expect("in cache");
         assert!(sessions.remove(id));
         sessions.check_in(session, 0);
         assert!(sessions.is_empty());
@@ -467,16 +557,39 @@ mod tests {
     #[test]
     fn unchanged_partitions_are_left_out_and_those_with_records_go_last() {
         let mut session: FetchSession<()> = FetchSession::detached(false);
-        let places = (0..3).map(|partition| session.insert(CachedPartition::new(name("t"), partition, ()))).collect::<Vec<_>>();
+        let places = (0..3)
+            .map(|partition| session.insert(CachedPartition::new(name("t"), partition, ())))
+            .collect::<Vec<_>>();
         assert!(session.on_response(places[0], state(100, 7)));
         assert!(session.on_response(places[1], state(0, 7)));
         assert!(!session.on_response(places[1], state(0, 7)));
-        assert!(session.on_response(places[1], FetchedState { has_error: true, ..state(0, 7) }));
-        assert!(session.on_response(places[1], state(0, 7)), "the first good answer after an error is sent");
-        assert_eq!(session.places().map(|place| session.at(place).partition).collect::<Vec<_>>(), [1, 2, 0]);
+        assert!(session.on_response(
+            places[1],
+            FetchedState {
+                has_error: true,
+                ..state(0, 7)
+            }
+        ));
+        assert!(
+            session.on_response(places[1], state(0, 7)),
+            "the first good answer after an error is sent"
+        );
+        assert_eq!(
+            session
+                .places()
+                .map(|place| session.at(place).partition)
+                .collect::<Vec<_>>(),
+            [1, 2, 0]
+        );
         session.forget(&name("t"), 2);
         session.forget(&name("other"), 1);
-        assert_eq!(session.places().map(|place| session.at(place).partition).collect::<Vec<_>>(), [1, 0]);
+        assert_eq!(
+            session
+                .places()
+                .map(|place| session.at(place).partition)
+                .collect::<Vec<_>>(),
+            [1, 0]
+        );
         assert_eq!(session.find(&name("t"), 2), None);
         assert!(session.find(&name("t"), 1).is_some());
     }
@@ -490,14 +603,25 @@ mod tests {
         assert!(!sessions.adopt(&mut following(1), 9, 1000));
         assert!(sessions.adopt(&mut following(1), 9, 1001));
         assert_eq!((sessions.len(), sessions.evictions()), (2, 1));
-        assert!(!sessions.adopt(&mut following(11), 9, 9000), "more partitions than the cache may hold");
+        assert!(
+            !sessions.adopt(&mut following(11), 9, 9000),
+            "more partitions than the cache may hold"
+        );
     }
 
     #[test]
     fn a_session_that_forgot_everything_is_gone() {
         let mut sessions = sessions();
         let id = created(&mut sessions, 1);
-        let mut session = sessions.check_out(SessionRequest { session_id: id, session_epoch: 1 }, false).expect("in cache");
+        let mut session = sessions
+            .check_out(
+                SessionRequest {
+                    session_id: id,
+                    session_epoch: 1,
+                },
+                false,
+            )
+            .expect("in cache");
         session.forget(&name("t"), 0);
         sessions.check_in(session, 0);
         assert!(sessions.is_empty());
@@ -505,6 +629,9 @@ mod tests {
 
     #[test]
     fn epochs_wrap_to_one() {
-        assert_eq!((next_epoch(1), next_epoch(i32::MAX), next_epoch(-1)), (2, 1, -1));
+        assert_eq!(
+            (next_epoch(1), next_epoch(i32::MAX), next_epoch(-1)),
+            (2, 1, -1)
+        );
     }
 }

@@ -54,12 +54,34 @@ pub struct Leader {
 impl Leader {
     /// Takes over a log as it was found on disk. With nobody else in sync every byte we hold is committed at once;
     /// otherwise the checkpointed high watermark is the last thing we may claim.
-    pub fn new(term: LeaderTerm, ack_policy: AckPolicy, log_start_offset: i64, log_end_offset: i64, high_watermark_checkpoint: i64) -> Leader {
-        assert!(log_start_offset >= 0, "a log starts at a non-negative offset");
-        assert!(log_start_offset <= log_end_offset, "a log never ends before it starts");
-        let high_watermark =
-            if term.in_sync_replicas <= 1 { log_end_offset } else { high_watermark_checkpoint.clamp(log_start_offset, log_end_offset) };
-        Leader { term, ack_policy, log_start_offset, log_end_offset, high_watermark, sync_mark: log_end_offset }
+    pub fn new(
+        term: LeaderTerm,
+        ack_policy: AckPolicy,
+        log_start_offset: i64,
+        log_end_offset: i64,
+        high_watermark_checkpoint: i64,
+    ) -> Leader {
+        assert!(
+            log_start_offset >= 0,
+            "a log starts at a non-negative offset"
+        );
+        assert!(
+            log_start_offset <= log_end_offset,
+            "a log never ends before it starts"
+        );
+        let high_watermark = if term.in_sync_replicas <= 1 {
+            log_end_offset
+        } else {
+            high_watermark_checkpoint.clamp(log_start_offset, log_end_offset)
+        };
+        Leader {
+            term,
+            ack_policy,
+            log_start_offset,
+            log_end_offset,
+            high_watermark,
+            sync_mark: log_end_offset,
+        }
     }
 
     pub fn term(&self) -> LeaderTerm {
@@ -117,28 +139,43 @@ impl Leader {
     /// Before an append: with acks=all the write is refused while fewer replicas than promised could keep it.
     pub fn check_replicas(&self, acks: Acks) -> Result<(), NotEnoughReplicas> {
         if acks == Acks::All && self.term.in_sync_replicas < self.term.min_in_sync_replicas {
-            return Err(NotEnoughReplicas { in_sync: self.term.in_sync_replicas, required: self.term.min_in_sync_replicas });
+            return Err(NotEnoughReplicas {
+                in_sync: self.term.in_sync_replicas,
+                required: self.term.min_in_sync_replicas,
+            });
         }
         Ok(())
     }
 
     /// The log now holds `[first_offset, next_offset)` behind everything it held before.
     pub fn on_append(&mut self, first_offset: i64, next_offset: i64) {
-        assert!(first_offset == self.log_end_offset, "an append must be contiguous with the log end");
-        assert!(next_offset > first_offset, "an append adds at least one offset");
+        assert!(
+            first_offset == self.log_end_offset,
+            "an append must be contiguous with the log end"
+        );
+        assert!(
+            next_offset > first_offset,
+            "an append adds at least one offset"
+        );
         self.log_end_offset = next_offset;
         self.advance_high_watermark();
     }
 
     /// `fdatasync` covered every offset below `synced_end_offset`.
     pub fn on_synced(&mut self, synced_end_offset: i64) {
-        assert!(synced_end_offset <= self.log_end_offset, "nothing past the log end can have been synced");
+        assert!(
+            synced_end_offset <= self.log_end_offset,
+            "nothing past the log end can have been synced"
+        );
         self.sync_mark = self.sync_mark.max(synced_end_offset);
     }
 
     /// Records before `offset` are gone (DeleteRecords or retention). Never moves back, never passes the high watermark.
     pub fn on_log_start(&mut self, offset: i64) {
-        assert!(offset <= self.high_watermark, "the log start never passes the high watermark");
+        assert!(
+            offset <= self.high_watermark,
+            "the log start never passes the high watermark"
+        );
         self.log_start_offset = self.log_start_offset.max(offset);
     }
 
@@ -160,7 +197,10 @@ impl Leader {
         if self.term.in_sync_replicas <= 1 {
             self.high_watermark = self.log_end_offset;
         }
-        assert!(self.high_watermark <= self.log_end_offset, "the high watermark never passes the log end");
+        assert!(
+            self.high_watermark <= self.log_end_offset,
+            "the high watermark never passes the log end"
+        );
     }
 }
 
@@ -169,7 +209,11 @@ mod tests {
     use super::*;
 
     fn alone(epoch: i32) -> LeaderTerm {
-        LeaderTerm { leader_epoch: epoch, in_sync_replicas: 1, min_in_sync_replicas: 1 }
+        LeaderTerm {
+            leader_epoch: epoch,
+            in_sync_replicas: 1,
+            min_in_sync_replicas: 1,
+        }
     }
 
     #[test]
@@ -193,11 +237,19 @@ mod tests {
 
     #[test]
     fn the_high_watermark_stands_still_while_others_are_in_sync() {
-        let term = LeaderTerm { leader_epoch: 0, in_sync_replicas: 2, min_in_sync_replicas: 2 };
+        let term = LeaderTerm {
+            leader_epoch: 0,
+            in_sync_replicas: 2,
+            min_in_sync_replicas: 2,
+        };
         let mut leader = Leader::new(term, AckPolicy::Replicated, 0, 10, 4);
         leader.on_append(10, 12);
         assert_eq!(leader.high_watermark(), 4);
-        leader.on_term(LeaderTerm { leader_epoch: 1, in_sync_replicas: 1, min_in_sync_replicas: 2 });
+        leader.on_term(LeaderTerm {
+            leader_epoch: 1,
+            in_sync_replicas: 1,
+            min_in_sync_replicas: 2,
+        });
         assert_eq!(leader.high_watermark(), 12);
         assert!(leader.check_replicas(Acks::All).is_err());
         assert!(leader.check_replicas(Acks::Leader).is_ok());

@@ -14,7 +14,10 @@ mod producer_window;
 pub use delayed_fetch::{FetchAllowance, FetchBudget, FetchGoal};
 pub use delayed_produce::DelayedProduces;
 pub use fetch_session::{
-    CachedPartition, FetchSession, FetchSessions, FetchedState, SessionError, SessionLimits, SessionRequest, TopicKey, next_epoch,
+    CachedPartition, FetchSession, FetchSessions, FetchedState, SessionError, SessionLimits,
+    SessionRequest, TopicKey, next_epoch,
 };
 pub use leader::{AckPolicy, Acks, EpochMismatch, Leader, LeaderTerm, NotEnoughReplicas};
-pub use producer_window::{Admission, ProducerAppend, ProducerError, ProducerState, ProducerWindow};
+pub use producer_window::{
+    Admission, ProducerAppend, ProducerError, ProducerState, ProducerWindow,
+};

@@ -104,7 +104,8 @@ impl Producer {
         }
         self.batches[usize::from(self.batch_count)] = Batch {
             last_sequence: append.last_sequence,
-            offset_delta: i32::try_from(append.last_offset - append.base_offset).expect("a batch spans less than 2^31 offsets"),
+            offset_delta: i32::try_from(append.last_offset - append.base_offset)
+                .expect("a batch spans less than 2^31 offsets"),
             last_offset: append.last_offset,
             timestamp: append.timestamp,
         };
@@ -113,25 +114,44 @@ impl Producer {
     }
 
     fn duplicate_of(&self, append: &ProducerAppend) -> Option<&Batch> {
-        let same = |batch: &&Batch| batch.last_sequence == append.last_sequence && batch.base_sequence() == append.base_sequence;
-        if append.producer_epoch == self.producer_epoch { self.batches().iter().find(same) } else { None }
+        let same = |batch: &&Batch| {
+            batch.last_sequence == append.last_sequence
+                && batch.base_sequence() == append.base_sequence
+        };
+        if append.producer_epoch == self.producer_epoch {
+            self.batches().iter().find(same)
+        } else {
+            None
+        }
     }
 
     fn check(&self, append: &ProducerAppend) -> Result<(), ProducerError> {
         if append.producer_epoch < self.producer_epoch {
-            return Err(ProducerError::StaleEpoch { current: self.producer_epoch });
+            return Err(ProducerError::StaleEpoch {
+                current: self.producer_epoch,
+            });
         }
-        let Some(last) = self.last() else { return Ok(()) };
+        let Some(last) = self.last() else {
+            return Ok(());
+        };
         let last_sequence = last.last_sequence;
         if append.producer_epoch > self.producer_epoch {
             // KIP-360: a newer epoch starts its sequence again, and only at 0.
-            return if append.base_sequence == 0 { Ok(()) } else { Err(ProducerError::OutOfOrder { last_sequence }) };
+            return if append.base_sequence == 0 {
+                Ok(())
+            } else {
+                Err(ProducerError::OutOfOrder { last_sequence })
+            };
         }
         if append.base_sequence == sequence_after(last_sequence, 1) {
             return Ok(());
         }
         let oldest = self.batches()[0].base_sequence();
-        if is_before(append.last_sequence, oldest) { Err(ProducerError::BeforeWindow { last_sequence }) } else { Err(ProducerError::OutOfOrder { last_sequence }) }
+        if is_before(append.last_sequence, oldest) {
+            Err(ProducerError::BeforeWindow { last_sequence })
+        } else {
+            Err(ProducerError::OutOfOrder { last_sequence })
+        }
     }
 }
 
@@ -184,12 +204,26 @@ impl ProducerWindow {
     }
 
     /// Decides one batch and remembers it when it is to be appended at the offsets it names.
-    pub fn admit(&mut self, append: &ProducerAppend, now_ms: i64) -> Result<Admission, ProducerError> {
-        assert!(append.producer_id >= 0, "only a batch with a producer id is admitted here");
-        let before = self.index_of.get(&append.producer_id).map(|&index| self.nodes[index as usize].producer);
+    pub fn admit(
+        &mut self,
+        append: &ProducerAppend,
+        now_ms: i64,
+    ) -> Result<Admission, ProducerError> {
+        assert!(
+            append.producer_id >= 0,
+            "only a batch with a producer id is admitted here"
+        );
+        let before = self
+            .index_of
+            .get(&append.producer_id)
+            .map(|&index| self.nodes[index as usize].producer);
         if let Some(producer) = &before {
             if let Some(batch) = producer.duplicate_of(append) {
-                return Ok(Admission::Duplicate { base_offset: batch.base_offset(), last_offset: batch.last_offset, timestamp: batch.timestamp });
+                return Ok(Admission::Duplicate {
+                    base_offset: batch.base_offset(),
+                    last_offset: batch.last_offset,
+                    timestamp: batch.timestamp,
+                });
             }
             producer.check(append)?;
         }
@@ -218,7 +252,9 @@ impl ProducerWindow {
     pub fn replay(&mut self, append: &ProducerAppend, now_ms: i64) {
         if let Some(&index) = self.index_of.get(&append.producer_id) {
             let producer = &mut self.nodes[index as usize].producer;
-            let follows = producer.last().is_none_or(|last| append.base_sequence == sequence_after(last.last_sequence, 1));
+            let follows = producer
+                .last()
+                .is_none_or(|last| append.base_sequence == sequence_after(last.last_sequence, 1));
             if append.producer_epoch != producer.producer_epoch || !follows {
                 producer.batch_count = 0;
             }
@@ -250,7 +286,10 @@ impl ProducerWindow {
         std::iter::from_fn(move || {
             let node = self.nodes.get(next as usize)?;
             next = node.newer;
-            let last = node.producer.last().expect("a remembered producer has a batch");
+            let last = node
+                .producer
+                .last()
+                .expect("a remembered producer has a batch");
             Some(ProducerState {
                 producer_id: node.producer.producer_id,
                 producer_epoch: node.producer.producer_epoch,
@@ -300,7 +339,11 @@ impl ProducerWindow {
             batch_count: 0,
             batches: [Batch::default(); WINDOW_BATCHES],
         };
-        let node = Node { producer, newer: NONE, older: NONE };
+        let node = Node {
+            producer,
+            newer: NONE,
+            older: NONE,
+        };
         let index = match self.free.pop() {
             Some(index) => {
                 self.nodes[index as usize] = node;

@@ -1,7 +1,13 @@
 use super::*;
 use proptest::prelude::*;
 
-fn append(producer_id: i64, epoch: i16, base_sequence: i32, count: i32, base_offset: i64) -> ProducerAppend {
+fn append(
+    producer_id: i64,
+    epoch: i16,
+    base_sequence: i32,
+    count: i32,
+    base_offset: i64,
+) -> ProducerAppend {
     ProducerAppend {
         producer_id,
         producer_epoch: epoch,
@@ -21,78 +27,160 @@ fn window() -> ProducerWindow {
 fn a_resent_batch_is_answered_with_its_first_offset() {
     let mut window = window();
     for step in 0..5 {
-        assert_eq!(window.admit(&append(7, 0, step * 10, 10, i64::from(step) * 10), 0), Ok(Admission::Append));
+        assert_eq!(
+            window.admit(&append(7, 0, step * 10, 10, i64::from(step) * 10), 0),
+            Ok(Admission::Append)
+        );
     }
     let duplicate = window.admit(&append(7, 0, 0, 10, 50), 0);
-    assert_eq!(duplicate, Ok(Admission::Duplicate { base_offset: 0, last_offset: 9, timestamp: 1000 }));
+    assert_eq!(
+        duplicate,
+        Ok(Admission::Duplicate {
+            base_offset: 0,
+            last_offset: 9,
+            timestamp: 1000
+        })
+    );
 }
 
 #[test]
 fn a_duplicate_older_than_five_batches_has_no_offset_left() {
     let mut window = window();
     for step in 0..6 {
-        window.admit(&append(7, 0, step * 10, 10, i64::from(step) * 10), 0).expect("in order");
+        window
+            .admit(&append(7, 0, step * 10, 10, i64::from(step) * 10), 0)
+            .expect("in order");
     }
-    assert_eq!(window.admit(&append(7, 0, 0, 10, 60), 0), Err(ProducerError::BeforeWindow { last_sequence: 59 }));
+    assert_eq!(
+        window.admit(&append(7, 0, 0, 10, 60), 0),
+        Err(ProducerError::BeforeWindow { last_sequence: 59 })
+    );
 }
 
 #[test]
 fn a_gap_is_refused_and_leaves_the_window_as_it_was() {
     let mut window = window();
-    window.admit(&append(7, 0, 0, 10, 0), 0).expect("first batch");
-    assert_eq!(window.admit(&append(7, 0, 11, 1, 10), 0), Err(ProducerError::OutOfOrder { last_sequence: 9 }));
+    window
+        .admit(&append(7, 0, 0, 10, 0), 0)
+        .expect("first batch");
+    assert_eq!(
+        window.admit(&append(7, 0, 11, 1, 10), 0),
+        Err(ProducerError::OutOfOrder { last_sequence: 9 })
+    );
     // Half overlapping the last batch is no duplicate either.
-    assert_eq!(window.admit(&append(7, 0, 5, 10, 10), 0), Err(ProducerError::OutOfOrder { last_sequence: 9 }));
-    assert_eq!(window.admit(&append(7, 0, 10, 1, 10), 0), Ok(Admission::Append));
+    assert_eq!(
+        window.admit(&append(7, 0, 5, 10, 10), 0),
+        Err(ProducerError::OutOfOrder { last_sequence: 9 })
+    );
+    assert_eq!(
+        window.admit(&append(7, 0, 10, 1, 10), 0),
+        Ok(Admission::Append)
+    );
 }
 
 #[test]
 fn sequences_wrap_to_zero() {
     let mut window = window();
-    window.admit(&append(7, 0, i32::MAX - 4, 5, 0), 0).expect("unknown producer may start anywhere");
-    assert_eq!(window.admit(&append(7, 0, 0, 5, 5), 0), Ok(Admission::Append));
+    window
+        .admit(&append(7, 0, i32::MAX - 4, 5, 0), 0)
+        .expect("unknown producer may start anywhere");
+    assert_eq!(
+        window.admit(&append(7, 0, 0, 5, 5), 0),
+        Ok(Admission::Append)
+    );
     let across = append(8, 0, i32::MAX - 1, 4, 10);
     assert_eq!(across.last_sequence, 1);
-    window.admit(&across, 0).expect("unknown producer may start anywhere");
-    assert_eq!(window.admit(&append(8, 0, i32::MAX - 1, 4, 14), 0), Ok(Admission::Duplicate { base_offset: 10, last_offset: 13, timestamp: 1010 }));
-    assert_eq!(window.admit(&append(8, 0, 2, 1, 14), 0), Ok(Admission::Append));
+    window
+        .admit(&across, 0)
+        .expect("unknown producer may start anywhere");
+    assert_eq!(
+        window.admit(&append(8, 0, i32::MAX - 1, 4, 14), 0),
+        Ok(Admission::Duplicate {
+            base_offset: 10,
+            last_offset: 13,
+            timestamp: 1010
+        })
+    );
+    assert_eq!(
+        window.admit(&append(8, 0, 2, 1, 14), 0),
+        Ok(Admission::Append)
+    );
 }
 
 #[test]
 fn epochs_fence_and_restart_at_zero() {
     let mut window = window();
-    window.admit(&append(7, 3, 0, 2, 0), 0).expect("first batch");
-    assert_eq!(window.admit(&append(7, 2, 2, 1, 2), 0), Err(ProducerError::StaleEpoch { current: 3 }));
-    assert_eq!(window.admit(&append(7, 4, 2, 1, 2), 0), Err(ProducerError::OutOfOrder { last_sequence: 1 }));
-    assert_eq!(window.admit(&append(7, 4, 0, 1, 2), 0), Ok(Admission::Append));
+    window
+        .admit(&append(7, 3, 0, 2, 0), 0)
+        .expect("first batch");
+    assert_eq!(
+        window.admit(&append(7, 2, 2, 1, 2), 0),
+        Err(ProducerError::StaleEpoch { current: 3 })
+    );
+    assert_eq!(
+        window.admit(&append(7, 4, 2, 1, 2), 0),
+        Err(ProducerError::OutOfOrder { last_sequence: 1 })
+    );
+    assert_eq!(
+        window.admit(&append(7, 4, 0, 1, 2), 0),
+        Ok(Admission::Append)
+    );
     // What the old epoch wrote is no duplicate for the new one.
-    assert_eq!(window.admit(&append(7, 4, 0, 2, 3), 0), Err(ProducerError::OutOfOrder { last_sequence: 0 }));
+    assert_eq!(
+        window.admit(&append(7, 4, 0, 2, 3), 0),
+        Err(ProducerError::OutOfOrder { last_sequence: 0 })
+    );
 }
 
 #[test]
 fn a_failed_write_is_taken_back() {
     let mut window = window();
-    window.admit(&append(7, 0, 0, 1, 0), 0).expect("first batch");
+    window
+        .admit(&append(7, 0, 0, 1, 0), 0)
+        .expect("first batch");
     window.begin();
     window.admit(&append(7, 0, 1, 1, 1), 0).expect("in order");
     window.admit(&append(7, 0, 2, 1, 2), 0).expect("in order");
-    window.admit(&append(9, 0, 0, 1, 3), 0).expect("new producer");
+    window
+        .admit(&append(9, 0, 0, 1, 3), 0)
+        .expect("new producer");
     window.rollback();
     assert_eq!(window.len(), 1);
-    assert_eq!(window.admit(&append(7, 0, 1, 1, 1), 0), Ok(Admission::Append));
+    assert_eq!(
+        window.admit(&append(7, 0, 1, 1, 1), 0),
+        Ok(Admission::Append)
+    );
 }
 
 #[test]
 fn the_longest_silent_producer_makes_room_and_silence_expires() {
     let mut window = ProducerWindow::new(2, 1000);
-    window.admit(&append(1, 0, 0, 1, 0), 10).expect("new producer");
-    window.admit(&append(2, 0, 0, 1, 1), 20).expect("new producer");
+    window
+        .admit(&append(1, 0, 0, 1, 0), 10)
+        .expect("new producer");
+    window
+        .admit(&append(2, 0, 0, 1, 1), 20)
+        .expect("new producer");
     window.admit(&append(1, 0, 1, 1, 2), 30).expect("in order");
-    window.admit(&append(3, 0, 0, 1, 3), 40).expect("new producer");
-    assert_eq!(window.states().map(|state| state.producer_id).collect::<Vec<_>>(), [1, 3]);
+    window
+        .admit(&append(3, 0, 0, 1, 3), 40)
+        .expect("new producer");
+    assert_eq!(
+        window
+            .states()
+            .map(|state| state.producer_id)
+            .collect::<Vec<_>>(),
+        [1, 3]
+    );
     assert_eq!(window.expire(1029), 0);
     assert_eq!(window.expire(1030), 1);
-    assert_eq!(window.states().map(|state| state.producer_id).collect::<Vec<_>>(), [3]);
+    assert_eq!(
+        window
+            .states()
+            .map(|state| state.producer_id)
+            .collect::<Vec<_>>(),
+        [3]
+    );
     assert_eq!(window.expire(10_000), 1);
     assert!(window.is_empty());
 }
@@ -105,11 +193,24 @@ fn a_snapshot_and_the_log_behind_it_give_back_the_state() {
     let mut second = window();
     states.iter().for_each(|state| second.restore(state, 0));
     second.replay(&append(7, 1, 3, 2, 3), 0);
-    assert_eq!(second.admit(&append(7, 1, 0, 3, 5), 0), Ok(Admission::Duplicate { base_offset: 0, last_offset: 2, timestamp: 1000 }));
-    assert_eq!(second.admit(&append(7, 1, 5, 1, 5), 0), Ok(Admission::Append));
+    assert_eq!(
+        second.admit(&append(7, 1, 0, 3, 5), 0),
+        Ok(Admission::Duplicate {
+            base_offset: 0,
+            last_offset: 2,
+            timestamp: 1000
+        })
+    );
+    assert_eq!(
+        second.admit(&append(7, 1, 5, 1, 5), 0),
+        Ok(Admission::Append)
+    );
     // Foreign writers leave odd batches behind: replay follows the log and never refuses.
     second.replay(&append(7, 1, 0, 1, 6), 0);
-    assert_eq!(second.admit(&append(7, 1, 1, 1, 7), 0), Ok(Admission::Append));
+    assert_eq!(
+        second.admit(&append(7, 1, 1, 1, 7), 0),
+        Ok(Admission::Append)
+    );
 }
 
 proptest! {

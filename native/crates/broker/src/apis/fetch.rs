@@ -10,9 +10,14 @@ use crate::partition_table::{Snapshot, Topic};
 use crate::respond::{Chunk, FileRange};
 use crate::slab::Key;
 use millrace_host::disk::DiskFile;
-use millrace_replica::{CachedPartition, FetchBudget, FetchSession, FetchedState, SessionRequest, TopicKey};
+use millrace_replica::{
+    CachedPartition, FetchBudget, FetchSession, FetchedState, SessionRequest, TopicKey,
+};
 use millrace_wire::apis::TopicRef;
-use millrace_wire::apis::fetch::{FetchPartitionResponse, FetchRecords, FetchRequest, FetchResponseHead, FetchResponseWriter, RecordsGap};
+use millrace_wire::apis::fetch::{
+    FetchPartitionResponse, FetchRecords, FetchRequest, FetchResponseHead, FetchResponseWriter,
+    RecordsGap,
+};
 use millrace_wire::error_codes;
 use std::io;
 use std::sync::Arc;
@@ -42,7 +47,14 @@ pub struct FetchTask {
 }
 
 impl FetchTask {
-    pub fn new(request: &FetchRequest, correlation_id: i32, connection: Key, slot: u32, session: Box<Session>, max_bytes: i32) -> FetchTask {
+    pub fn new(
+        request: &FetchRequest,
+        correlation_id: i32,
+        connection: Key,
+        slot: u32,
+        session: Box<Session>,
+        max_bytes: i32,
+    ) -> FetchTask {
         let session_request = session_request(request);
         FetchTask {
             connection,
@@ -65,7 +77,10 @@ impl FetchTask {
     pub fn follow(&mut self, request: &FetchRequest, frame: &[u8], table: &Snapshot) {
         let mut last_topic: Option<(u32, TopicKey, Option<Arc<Topic>>)> = None;
         for asked in request.partitions(frame) {
-            if last_topic.as_ref().is_none_or(|(index, ..)| *index != asked.topic_index) {
+            if last_topic
+                .as_ref()
+                .is_none_or(|(index, ..)| *index != asked.topic_index)
+            {
                 let (key, topic) = key_of(&asked.topic, table);
                 last_topic = Some((asked.topic_index, key, topic));
             }
@@ -73,8 +88,15 @@ impl FetchTask {
             let place = match self.session.find(key, asked.partition.index) {
                 Some(place) => place,
                 None => {
-                    let handle = topic.as_ref().and_then(|topic| topic.partition(asked.partition.index)).cloned();
-                    self.session.insert(CachedPartition::new(key.clone(), asked.partition.index, handle))
+                    let handle = topic
+                        .as_ref()
+                        .and_then(|topic| topic.partition(asked.partition.index))
+                        .cloned();
+                    self.session.insert(CachedPartition::new(
+                        key.clone(),
+                        asked.partition.index,
+                        handle,
+                    ))
                 }
             };
             let cached = self.session.at_mut(place);
@@ -101,11 +123,15 @@ impl FetchTask {
             let read = self.look_at(place, &budget, table);
             budget.take(read.records_bytes());
             // More is there than the limits let through: waiting would bring nothing.
-            is_urgent |= read.error_code != 0 || read.diverging_epoch.is_some() || read.is_cut_short;
+            is_urgent |=
+                read.error_code != 0 || read.diverging_epoch.is_some() || read.is_cut_short;
             self.reads.push((place, read));
         }
         self.taken_bytes = budget.taken_bytes();
-        is_urgent || self.taken_bytes >= self.min_bytes || self.session.is_empty() || self.max_wait_ms <= 0
+        is_urgent
+            || self.taken_bytes >= self.min_bytes
+            || self.session.is_empty()
+            || self.max_wait_ms <= 0
     }
 
     pub fn min_bytes(&self) -> i64 {
@@ -117,16 +143,30 @@ impl FetchTask {
     }
 
     pub fn failed_parts(&self) -> usize {
-        self.reads.iter().filter(|(_, read)| read.error_code != 0).count()
+        self.reads
+            .iter()
+            .filter(|(_, read)| read.error_code != 0)
+            .count()
     }
 
     /// The partitions to wait for, with the high watermark each was seen at.
     pub fn watched(&self) -> impl Iterator<Item = (&Arc<Partition>, i64)> {
-        self.reads.iter().filter_map(|(place, read)| Some((self.session.at(*place).handle.as_ref()?, read.high_watermark)))
+        self.reads.iter().filter_map(|(place, read)| {
+            Some((
+                self.session.at(*place).handle.as_ref()?,
+                read.high_watermark,
+            ))
+        })
     }
 
     /// Writes the answer, remembering in the session what it says. `session_id` is what the client will continue.
-    pub fn write(&mut self, session_id: i32, chunk: &mut Chunk, gaps: &mut Vec<RecordsGap>, copied: &mut Vec<u8>) -> io::Result<()> {
+    pub fn write(
+        &mut self,
+        session_id: i32,
+        chunk: &mut Chunk,
+        gaps: &mut Vec<RecordsGap>,
+        copied: &mut Vec<u8>,
+    ) -> io::Result<()> {
         let (session, is_full) = (&mut self.session, self.is_full);
         self.reads.retain(|(place, read)| {
             let state = FetchedState {
@@ -139,7 +179,9 @@ impl FetchTask {
             is_full || has_news || read.diverging_epoch.is_some()
         });
         gaps.clear();
-        let same_topic = |left: &(u32, PartitionRead), right: &(u32, PartitionRead)| session.at(left.0).topic == session.at(right.0).topic;
+        let same_topic = |left: &(u32, PartitionRead), right: &(u32, PartitionRead)| {
+            session.at(left.0).topic == session.at(right.0).topic
+        };
         let head = FetchResponseHead {
             correlation_id: self.correlation_id,
             throttle_time_ms: 0,
@@ -149,20 +191,39 @@ impl FetchTask {
         };
         let mut writer = FetchResponseWriter::begin(&mut chunk.bytes, gaps, self.version, &head);
         for topic_reads in self.reads.chunk_by(same_topic) {
-            writer.topic(topic_ref(&session.at(topic_reads[0].0).topic), topic_reads.len());
+            writer.topic(
+                topic_ref(&session.at(topic_reads[0].0).topic),
+                topic_reads.len(),
+            );
             for (place, read) in topic_reads {
                 copied.clear();
-                if let Some(range) = read.records.as_ref().filter(|range| range.bytes <= INLINE_BYTES) {
+                if let Some(range) = read
+                    .records
+                    .as_ref()
+                    .filter(|range| range.bytes <= INLINE_BYTES)
+                {
                     copied.resize(range.bytes as usize, 0);
                     range.file.read_exact_at(copied, range.position)?;
                 }
-                writer.partition(&partition_response(session.at(*place).partition, read, copied, self.reads_committed));
+                writer.partition(&partition_response(
+                    session.at(*place).partition,
+                    read,
+                    copied,
+                    self.reads_committed,
+                ));
             }
         }
         writer.finish(&[]);
-        let in_files = self.reads.iter().filter_map(|(_, read)| read.records.as_ref()).filter(|range| range.bytes > INLINE_BYTES);
+        let in_files = self
+            .reads
+            .iter()
+            .filter_map(|(_, read)| read.records.as_ref())
+            .filter(|range| range.bytes > INLINE_BYTES);
         for (gap, range) in gaps.iter().zip(in_files) {
-            assert!(u64::from(gap.bytes) == range.bytes, "a gap is as large as its file range");
+            assert!(
+                u64::from(gap.bytes) == range.bytes,
+                "a gap is as large as its file range"
+            );
             chunk.files.push_back((gap.at, range.clone()));
         }
         Ok(())
@@ -170,7 +231,11 @@ impl FetchTask {
 
     fn look_at(&mut self, place: u32, budget: &FetchBudget, table: &Snapshot) -> PartitionRead {
         let cached = self.session.at_mut(place);
-        if cached.handle.as_ref().is_none_or(|partition| partition.is_removed()) {
+        if cached
+            .handle
+            .as_ref()
+            .is_none_or(|partition| partition.is_removed())
+        {
             cached.handle = match lookup(&cached.topic, cached.partition, table) {
                 Ok(partition) => Some(Arc::clone(partition)),
                 Err(error_code) => {
@@ -186,38 +251,82 @@ impl FetchTask {
             last_fetched_epoch: cached.last_fetched_epoch,
             reads_committed: self.reads_committed,
         };
-        cached.handle.as_ref().expect("the partition was just found").read_for_fetch(&read)
+        cached
+            .handle
+            .as_ref()
+            .expect("the partition was just found")
+            .read_for_fetch(&read)
     }
 }
 
 pub fn session_request(request: &FetchRequest) -> SessionRequest {
-    SessionRequest { session_id: request.session_id, session_epoch: request.session_epoch }
+    SessionRequest {
+        session_id: request.session_id,
+        session_epoch: request.session_epoch,
+    }
 }
 
 /// An answer that is only an error: the session is not what the client thinks.
-pub fn write_error(version: i16, correlation_id: i32, error_code: i16, chunk: &mut Chunk, gaps: &mut Vec<RecordsGap>) {
-    let head = FetchResponseHead { correlation_id, throttle_time_ms: 0, error_code, session_id: 0, topic_count: 0 };
+pub fn write_error(
+    version: i16,
+    correlation_id: i32,
+    error_code: i16,
+    chunk: &mut Chunk,
+    gaps: &mut Vec<RecordsGap>,
+) {
+    let head = FetchResponseHead {
+        correlation_id,
+        throttle_time_ms: 0,
+        error_code,
+        session_id: 0,
+        topic_count: 0,
+    };
     FetchResponseWriter::begin(&mut chunk.bytes, gaps, version, &head).finish(&[]);
 }
 
 /// Answers every partition of a request with one code.
-pub fn write_refusal(request: &FetchRequest, correlation_id: i32, frame: &[u8], error_code: i16, chunk: &mut Chunk, gaps: &mut Vec<RecordsGap>) {
+pub fn write_refusal(
+    request: &FetchRequest,
+    correlation_id: i32,
+    frame: &[u8],
+    error_code: i16,
+    chunk: &mut Chunk,
+    gaps: &mut Vec<RecordsGap>,
+) {
     let asked: Vec<_> = request.partitions(frame).collect();
-    let topic_count = asked.chunk_by(|left, right| left.topic_index == right.topic_index).count();
-    let head = FetchResponseHead { correlation_id, throttle_time_ms: 0, error_code: 0, session_id: 0, topic_count };
+    let topic_count = asked
+        .chunk_by(|left, right| left.topic_index == right.topic_index)
+        .count();
+    let head = FetchResponseHead {
+        correlation_id,
+        throttle_time_ms: 0,
+        error_code: 0,
+        session_id: 0,
+        topic_count,
+    };
     let mut writer = FetchResponseWriter::begin(&mut chunk.bytes, gaps, request.version, &head);
     for topic in asked.chunk_by(|left, right| left.topic_index == right.topic_index) {
         writer.topic(topic[0].topic, topic.len());
         for partition in topic {
-            writer.partition(&FetchPartitionResponse::error(partition.partition.index, error_code));
+            writer.partition(&FetchPartitionResponse::error(
+                partition.partition.index,
+                error_code,
+            ));
         }
     }
     writer.finish(&[]);
 }
 
-fn partition_response<'a>(index: i32, read: &'a PartitionRead, copied: &'a [u8], reads_committed: bool) -> FetchPartitionResponse<'a> {
+fn partition_response<'a>(
+    index: i32,
+    read: &'a PartitionRead,
+    copied: &'a [u8],
+    reads_committed: bool,
+) -> FetchPartitionResponse<'a> {
     let records = match &read.records {
-        Some(range) if range.bytes > INLINE_BYTES => FetchRecords::InFile(u32::try_from(range.bytes).expect("a fetch takes less than 4 GiB")),
+        Some(range) if range.bytes > INLINE_BYTES => {
+            FetchRecords::InFile(u32::try_from(range.bytes).expect("a fetch takes less than 4 GiB"))
+        }
         _ => FetchRecords::Inline(copied),
     };
     FetchPartitionResponse {
@@ -237,7 +346,10 @@ fn key_of(topic: &TopicRef<'_>, table: &Snapshot) -> (TopicKey, Option<Arc<Topic
     match topic {
         TopicRef::Id(id) => (TopicKey::Id(*id), table.by_id(id).cloned()),
         TopicRef::Name(name) => match table.by_name(name) {
-            Some(topic) => (TopicKey::Name(Arc::clone(&topic.name)), Some(Arc::clone(topic))),
+            Some(topic) => (
+                TopicKey::Name(Arc::clone(&topic.name)),
+                Some(Arc::clone(topic)),
+            ),
             None => (TopicKey::Name((*name).into()), None),
         },
     }
@@ -250,7 +362,11 @@ fn topic_ref(topic: &TopicKey) -> TopicRef<'_> {
     }
 }
 
-fn lookup<'a>(topic: &TopicKey, index: i32, table: &'a Snapshot) -> Result<&'a Arc<Partition>, i16> {
+fn lookup<'a>(
+    topic: &TopicKey,
+    index: i32,
+    table: &'a Snapshot,
+) -> Result<&'a Arc<Partition>, i16> {
     let found = match topic {
         TopicKey::Name(name) => table.by_name(name),
         TopicKey::Id(id) => table.by_id(id),
@@ -265,6 +381,8 @@ fn lookup<'a>(topic: &TopicKey, index: i32, table: &'a Snapshot) -> Result<&'a A
 
 impl PartitionRead {
     fn records_bytes(&self) -> u32 {
-        self.records.as_ref().map_or(0, |range: &FileRange| u32::try_from(range.bytes).expect("a fetch takes less than 4 GiB"))
+        self.records.as_ref().map_or(0, |range: &FileRange| {
+            u32::try_from(range.bytes).expect("a fetch takes less than 4 GiB")
+        })
     }
 }

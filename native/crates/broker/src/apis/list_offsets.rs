@@ -2,8 +2,9 @@
 
 use crate::partition_table::Snapshot;
 use millrace_wire::apis::list_offsets::{
-    EARLIEST_LOCAL_TIMESTAMP, EARLIEST_PENDING_UPLOAD_TIMESTAMP, LATEST_TIERED_TIMESTAMP, ListOffsetsPartition, ListOffsetsPartitionResponse,
-    ListOffsetsRequest, ListOffsetsResponseWriter, MAX_TIMESTAMP,
+    EARLIEST_LOCAL_TIMESTAMP, EARLIEST_PENDING_UPLOAD_TIMESTAMP, LATEST_TIERED_TIMESTAMP,
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest,
+    ListOffsetsResponseWriter, MAX_TIMESTAMP,
 };
 use millrace_wire::apis::{TopicPartition, TopicRef};
 use millrace_wire::error_codes;
@@ -12,17 +13,33 @@ use millrace_wire::error_codes;
 pub fn searches_logs(request: &ListOffsetsRequest, frame: &[u8]) -> bool {
     request.partitions(frame).any(|asked| {
         let timestamp = asked.partition.timestamp;
-        timestamp >= 0 || timestamp == MAX_TIMESTAMP || timestamp < EARLIEST_PENDING_UPLOAD_TIMESTAMP
+        timestamp >= 0
+            || timestamp == MAX_TIMESTAMP
+            || timestamp < EARLIEST_PENDING_UPLOAD_TIMESTAMP
     })
 }
 
 /// Writes the whole answer frame behind what `out` holds.
-pub fn write(request: &ListOffsetsRequest, correlation_id: i32, frame: &[u8], table: &Snapshot, out: &mut Vec<u8>) {
+pub fn write(
+    request: &ListOffsetsRequest,
+    correlation_id: i32,
+    frame: &[u8],
+    table: &Snapshot,
+    out: &mut Vec<u8>,
+) {
     let asked: Vec<_> = request.partitions(frame).collect();
     let by_topic = || asked.chunk_by(|left, right| left.topic_index == right.topic_index);
-    let mut writer = ListOffsetsResponseWriter::begin(out, request.version, correlation_id, 0, by_topic().count());
+    let mut writer = ListOffsetsResponseWriter::begin(
+        out,
+        request.version,
+        correlation_id,
+        0,
+        by_topic().count(),
+    );
     for topic in by_topic() {
-        let TopicRef::Name(name) = topic[0].topic else { unreachable!("ListOffsets names topics by name") };
+        let TopicRef::Name(name) = topic[0].topic else {
+            unreachable!("ListOffsets names topics by name")
+        };
         writer.topic(name, topic.len());
         for partition in topic {
             writer.partition(&answer(request, partition, name, &asked, table));
@@ -40,13 +57,21 @@ fn answer(
 ) -> ListOffsetsPartitionResponse {
     let wanted = &asked.partition;
     let refuse = |error_code| ListOffsetsPartitionResponse::error(wanted.index, error_code);
-    if all.len() > 1 && all.iter().filter(|other| other.partition.index == wanted.index && other.topic == asked.topic).count() > 1 {
+    if all.len() > 1
+        && all
+            .iter()
+            .filter(|other| other.partition.index == wanted.index && other.topic == asked.topic)
+            .count()
+            > 1
+    {
         return refuse(error_codes::INVALID_REQUEST);
     }
     if request.version < version_min_of(wanted.timestamp) {
         return refuse(error_codes::UNSUPPORTED_VERSION);
     }
-    let Some(topic) = table.by_name(name) else { return refuse(error_codes::UNKNOWN_TOPIC_OR_PARTITION) };
+    let Some(topic) = table.by_name(name) else {
+        return refuse(error_codes::UNKNOWN_TOPIC_OR_PARTITION);
+    };
     match topic.partition(wanted.index) {
         Some(partition) => partition.list_offset(wanted, request.isolation_level == 1),
         None if topic.has_partition(wanted.index) => refuse(error_codes::NOT_LEADER_OR_FOLLOWER),

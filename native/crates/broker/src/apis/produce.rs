@@ -6,9 +6,14 @@ use crate::partition::Partition;
 use crate::partition_table::{Snapshot, Topic};
 use crate::respond::Chunk;
 use crate::slab::Key;
-use millrace_record::{BatchError, BatchHeader, DECOMPRESSED_BYTES_MAX, ProduceLimits, has_record_without_key, records_without_key, validate_produced};
+use millrace_record::{
+    BatchError, BatchHeader, DECOMPRESSED_BYTES_MAX, ProduceLimits, has_record_without_key,
+    records_without_key, validate_produced,
+};
 use millrace_replica::Acks;
-use millrace_wire::apis::produce::{ProducePartitionResponse, ProduceRequest, ProduceResponseWriter, RecordError};
+use millrace_wire::apis::produce::{
+    ProducePartitionResponse, ProduceRequest, ProduceResponseWriter, RecordError,
+};
 use millrace_wire::apis::{LeaderIdAndEpoch, TopicRef};
 use millrace_wire::{ByteRange, error_codes};
 use std::sync::Arc;
@@ -35,7 +40,13 @@ pub struct PartResult {
 
 impl PartResult {
     pub fn error(error_code: i16) -> PartResult {
-        PartResult { error_code, base_offset: -1, log_append_time_ms: -1, log_start_offset: -1, leader: None }
+        PartResult {
+            error_code,
+            base_offset: -1,
+            log_append_time_ms: -1,
+            log_start_offset: -1,
+            leader: None,
+        }
     }
 }
 
@@ -98,7 +109,10 @@ pub struct ProduceContext<'a> {
 impl Default for PendingProduce {
     fn default() -> PendingProduce {
         PendingProduce {
-            connection: Key { index: u32::MAX, generation: 0 },
+            connection: Key {
+                index: u32::MAX,
+                generation: 0,
+            },
             slot: 0,
             acks: Acks::None,
             deadline_ms: u64::MAX,
@@ -140,29 +154,65 @@ impl PendingProduce {
         self.acks = acks.unwrap_or(Acks::Leader);
         let mut resolved: Option<(u32, Option<Arc<Topic>>)> = None;
         for asked in request.partitions(frame) {
-            let is_new_topic = resolved.as_ref().is_none_or(|(topic_index, _)| *topic_index != asked.topic_index);
+            let is_new_topic = resolved
+                .as_ref()
+                .is_none_or(|(topic_index, _)| *topic_index != asked.topic_index);
             if is_new_topic {
-                resolved = Some((asked.topic_index, resolve(context.table, &asked.topic).cloned()));
+                resolved = Some((
+                    asked.topic_index,
+                    resolve(context.table, &asked.topic).cloned(),
+                ));
             }
             let topic = resolved.as_ref().and_then(|(_, topic)| topic.as_ref());
             let part = self.parts.len() as u32;
             let part_topic = self.keep_topic(&asked.topic, is_new_topic);
-            self.parts.push(Part { topic: part_topic, topic_index: asked.topic_index, index: asked.partition.index, is_waiting: false, result: PartResult::error(0) });
+            self.parts.push(Part {
+                topic: part_topic,
+                topic_index: asked.topic_index,
+                index: asked.partition.index,
+                is_waiting: false,
+                result: PartResult::error(0),
+            });
             let checked = match acks {
                 None => Err(Refusal::code(error_codes::INVALID_REQUIRED_ACKS)),
-                Some(_) => find(topic, &asked.topic, asked.partition.index, context)
-                    .and_then(|(topic, partition)| check(frame, asked.partition.records, request.version, topic, context).map(|(header, records)| (partition, header, records))),
+                Some(_) => find(topic, &asked.topic, asked.partition.index, context).and_then(
+                    |(topic, partition)| {
+                        check(
+                            frame,
+                            asked.partition.records,
+                            request.version,
+                            topic,
+                            context,
+                        )
+                        .map(|(header, records)| (partition, header, records))
+                    },
+                ),
             };
             match checked {
                 Ok((partition, header, records)) => {
                     self.waiting += 1;
                     self.parts[part as usize].is_waiting = true;
-                    accept(self.acks, AcceptedBatch { partition: Arc::clone(partition), header, records, part });
+                    accept(
+                        self.acks,
+                        AcceptedBatch {
+                            partition: Arc::clone(partition),
+                            header,
+                            records,
+                            part,
+                        },
+                    );
                 }
                 Err(refusal) => {
-                    self.parts[part as usize].result = PartResult { leader: refusal.leader, ..PartResult::error(refusal.error_code) };
+                    self.parts[part as usize].result = PartResult {
+                        leader: refusal.leader,
+                        ..PartResult::error(refusal.error_code)
+                    };
                     if let Some((message, records)) = refusal.explanation {
-                        self.explanations.push(Explanation { part, message, records });
+                        self.explanations.push(Explanation {
+                            part,
+                            message,
+                            records,
+                        });
                     }
                 }
             }
@@ -206,14 +256,28 @@ impl PendingProduce {
     }
 
     pub fn failed_parts(&self) -> usize {
-        self.parts.iter().filter(|part| part.result.error_code != 0).count()
+        self.parts
+            .iter()
+            .filter(|part| part.result.error_code != 0)
+            .count()
     }
 
     pub fn write(&self, chunk: &mut Chunk) {
-        let topic_count = self.parts.chunk_by(|left, right| left.topic_index == right.topic_index).count();
-        let mut writer = ProduceResponseWriter::begin(&mut chunk.bytes, self.version, self.correlation_id, topic_count);
+        let topic_count = self
+            .parts
+            .chunk_by(|left, right| left.topic_index == right.topic_index)
+            .count();
+        let mut writer = ProduceResponseWriter::begin(
+            &mut chunk.bytes,
+            self.version,
+            self.correlation_id,
+            topic_count,
+        );
         let mut part = 0;
-        for topic_parts in self.parts.chunk_by(|left, right| left.topic_index == right.topic_index) {
+        for topic_parts in self
+            .parts
+            .chunk_by(|left, right| left.topic_index == right.topic_index)
+        {
             writer.topic(self.topic_ref(&topic_parts[0].topic), topic_parts.len());
             for state in topic_parts {
                 self.write_part(part, state, &mut writer);
@@ -224,9 +288,19 @@ impl PendingProduce {
     }
 
     fn write_part(&self, part: u32, state: &Part, writer: &mut ProduceResponseWriter<'_>) {
-        let explanation = self.explanations.iter().find(|explanation| explanation.part == part);
+        let explanation = self
+            .explanations
+            .iter()
+            .find(|explanation| explanation.part == part);
         let record_errors = explanation.map_or(Vec::new(), |explanation| {
-            explanation.records.iter().map(|&batch_index| RecordError { batch_index, message: None }).collect()
+            explanation
+                .records
+                .iter()
+                .map(|&batch_index| RecordError {
+                    batch_index,
+                    message: None,
+                })
+                .collect()
         });
         let result = state.result;
         writer.partition(&ProducePartitionResponse {
@@ -248,14 +322,20 @@ impl PendingProduce {
             (TopicRef::Name(name), _) => {
                 let start = self.names.len() as u32;
                 self.names.extend_from_slice(name.as_bytes());
-                PartTopic::Name(ByteRange { start, len: name.len() as u32 })
+                PartTopic::Name(ByteRange {
+                    start,
+                    len: name.len() as u32,
+                })
             }
         }
     }
 
     fn topic_ref(&self, topic: &PartTopic) -> TopicRef<'_> {
         match topic {
-            PartTopic::Name(range) => TopicRef::Name(std::str::from_utf8(range.of(&self.names)).expect("a name was UTF-8 when it came in")),
+            PartTopic::Name(range) => TopicRef::Name(
+                std::str::from_utf8(range.of(&self.names))
+                    .expect("a name was UTF-8 when it came in"),
+            ),
             PartTopic::Id(id) => TopicRef::Id(*id),
         }
     }
@@ -270,11 +350,18 @@ struct Refusal {
 
 impl Refusal {
     fn code(error_code: i16) -> Refusal {
-        Refusal { error_code, leader: None, explanation: None }
+        Refusal {
+            error_code,
+            leader: None,
+            explanation: None,
+        }
     }
 
     fn batch(error: BatchError) -> Refusal {
-        Refusal { explanation: Some((error.to_string(), Vec::new())), ..Refusal::code(error.kafka_code()) }
+        Refusal {
+            explanation: Some((error.to_string(), Vec::new())),
+            ..Refusal::code(error.kafka_code())
+        }
     }
 }
 
@@ -305,7 +392,9 @@ fn find<'a>(
     }
     match topic.partition(index) {
         Some(partition) => Ok((topic, partition)),
-        None if topic.has_partition(index) => Err(Refusal::code(error_codes::NOT_LEADER_OR_FOLLOWER)),
+        None if topic.has_partition(index) => {
+            Err(Refusal::code(error_codes::NOT_LEADER_OR_FOLLOWER))
+        }
         None => Err(Refusal::code(error_codes::UNKNOWN_TOPIC_OR_PARTITION)),
     }
 }
@@ -317,7 +406,9 @@ fn check(
     topic: &Topic,
     context: &ProduceContext<'_>,
 ) -> Result<(BatchHeader, ByteRange), Refusal> {
-    let records = records.filter(|records| !records.is_empty()).ok_or_else(|| Refusal::code(error_codes::INVALID_RECORD))?;
+    let records = records
+        .filter(|records| !records.is_empty())
+        .ok_or_else(|| Refusal::code(error_codes::INVALID_RECORD))?;
     let batch = records.of(frame);
     let log = &topic.config.log;
     let limits = ProduceLimits {
@@ -338,7 +429,10 @@ fn check(
         let mut records = Vec::new();
         records_without_key(batch, DECOMPRESSED_BYTES_MAX, &mut records).map_err(Refusal::batch)?;
         let message = "one or more records have been rejected: a compacted topic takes no record without a key".to_string();
-        return Err(Refusal { explanation: Some((message, records)), ..Refusal::code(error_codes::INVALID_RECORD) });
+        return Err(Refusal {
+            explanation: Some((message, records)),
+            ..Refusal::code(error_codes::INVALID_RECORD)
+        });
     }
     Ok((header, records))
 }

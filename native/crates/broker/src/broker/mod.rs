@@ -69,13 +69,22 @@ impl Broker {
     pub fn new(options: BrokerOptions, wake: Wake) -> Result<Broker, BrokerError> {
         let threads = options.network_threads;
         if threads == 0 || threads > NETWORK_THREADS_MAX {
-            return Err(BrokerError::new("BAD_OPTION", format!("networkThreads is {threads}; it must be 1 to {NETWORK_THREADS_MAX}")));
+            return Err(BrokerError::new(
+                "BAD_OPTION",
+                format!("networkThreads is {threads}; it must be 1 to {NETWORK_THREADS_MAX}"),
+            ));
         }
         if options.log_dirs.is_empty() {
-            return Err(BrokerError::new("BAD_OPTION", "logDirs is empty; at least one directory is needed"));
+            return Err(BrokerError::new(
+                "BAD_OPTION",
+                "logDirs is empty; at least one directory is needed",
+            ));
         }
-        let inboxes = (0..threads).map(|_| Inbox::new().map(Arc::new)).collect::<Result<Vec<_>, _>>();
-        let inboxes = inboxes.map_err(|error| BrokerError::io("cannot create an eventfd", &error))?;
+        let inboxes = (0..threads)
+            .map(|_| Inbox::new().map(Arc::new))
+            .collect::<Result<Vec<_>, _>>();
+        let inboxes =
+            inboxes.map_err(|error| BrokerError::io("cannot create an eventfd", &error))?;
         let limits = SessionLimits {
             max_sessions: options.fetch_session_slots,
             max_partitions: options.fetch_session_partitions_max,
@@ -108,19 +117,40 @@ impl Broker {
     pub fn open(&self) -> Result<Opened, BrokerError> {
         let mut life = self.life()?;
         if self.log_dirs.get().is_some() {
-            return Err(BrokerError::new("ALREADY_OPEN", "the log directories are open"));
+            return Err(BrokerError::new(
+                "ALREADY_OPEN",
+                "the log directories are open",
+            ));
         }
         let options = &self.shared.options;
-        let log_dirs = Arc::new(LogDirs::open(&options.log_dirs, options.node_id, &options.cluster_id)?);
-        let syncs = SyncService::start(PosixDisk, options.sync_threads.max(1)).map_err(|error| BrokerError::io("cannot start a thread", &error))?;
-        *self.shared.syncs.write().unwrap_or_else(PoisonError::into_inner) = Some(syncs);
+        let log_dirs = Arc::new(LogDirs::open(
+            &options.log_dirs,
+            options.node_id,
+            &options.cluster_id,
+        )?);
+        let syncs = SyncService::start(PosixDisk, options.sync_threads.max(1))
+            .map_err(|error| BrokerError::io("cannot start a thread", &error))?;
+        *self
+            .shared
+            .syncs
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(syncs);
         for path in log_dirs.deleted() {
             self.maintenance.remove_later(0, path.clone());
         }
-        let (upkeep, shared, dirs) = (Arc::clone(&self.maintenance), Arc::clone(&self.shared), Arc::clone(&log_dirs));
-        life.maintenance = Some(spawn("millrace-upkeep", move || guard(&shared, "the upkeep thread", || upkeep.run(&shared, &dirs)))?);
+        let (upkeep, shared, dirs) = (
+            Arc::clone(&self.maintenance),
+            Arc::clone(&self.shared),
+            Arc::clone(&log_dirs),
+        );
+        life.maintenance = Some(spawn("millrace-upkeep", move || {
+            guard(&shared, "the upkeep thread", || upkeep.run(&shared, &dirs))
+        })?);
         let opened = Opened {
-            directory_ids: log_dirs.iter().map(|dir| dir.directory_id.to_string()).collect(),
+            directory_ids: log_dirs
+                .iter()
+                .map(|dir| dir.directory_id.to_string())
+                .collect(),
             clean_shutdown: log_dirs.iter().all(|dir| dir.is_clean),
             cluster_id: log_dirs.cluster_id().to_string(),
         };
@@ -135,9 +165,15 @@ impl Broker {
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in addresses {
             let what = format!("cannot listen on {}:{}", address.host, address.port);
-            let listener = TcpListener::bind(resolve(address)?).map_err(|error| BrokerError::io(&what, &error))?;
-            let local = listener.local_address().map_err(|error| BrokerError::io(&what, &error))?;
-            bound.push(ListenAddress { port: local.port(), ..address.clone() });
+            let listener = TcpListener::bind(resolve(address)?)
+                .map_err(|error| BrokerError::io(&what, &error))?;
+            let local = listener
+                .local_address()
+                .map_err(|error| BrokerError::io(&what, &error))?;
+            bound.push(ListenAddress {
+                port: local.port(),
+                ..address.clone()
+            });
             listeners.push(listener);
         }
         life.listeners.extend(listeners);
@@ -150,11 +186,18 @@ impl Broker {
         if !life.reactors.is_empty() {
             return Err(BrokerError::new("ALREADY_LISTENING", "the broker listens"));
         }
-        let mut listeners = Some(Listeners::new(std::mem::take(&mut life.listeners)));
+        let listeners = Listeners::listen(std::mem::take(&mut life.listeners))
+            .map_err(|error| BrokerError::io("cannot listen", &error))?;
+        let mut listeners = Some(listeners);
         for index in 0..self.shared.inboxes.len() {
             let index = u16::try_from(index).expect("few reactors");
-            let reactor = Reactor::new(index, Arc::clone(&self.shared), listeners.take().unwrap_or_default());
-            let mut reactor = reactor.map_err(|error| BrokerError::io("cannot create a poller", &error))?;
+            let reactor = Reactor::new(
+                index,
+                Arc::clone(&self.shared),
+                listeners.take().unwrap_or_default(),
+            );
+            let mut reactor =
+                reactor.map_err(|error| BrokerError::io("cannot create a poller", &error))?;
             let shared = Arc::clone(&self.shared);
             let run = move || {
                 guard(&shared, "a network thread", || {
@@ -164,9 +207,9 @@ impl Broker {
                 });
                 shared.drained.count_down();
             };
-            life.reactors.push(spawn(&format!("millrace-net-{index}"), run)?);
+            life.reactors
+                .push(spawn(&format!("millrace-net-{index}"), run)?);
         }
-        self.shared.inboxes[0].push(Message::Listen);
         Ok(())
     }
 
@@ -189,7 +232,14 @@ impl Broker {
 
     /// Answers an upcalled request with response header and body.
     pub fn respond(&self, token: u64, payload: Vec<u8>, throttle_ms: u32) {
-        self.send_to_token(token, Message::Respond { token, payload, throttle_ms });
+        self.send_to_token(
+            token,
+            Message::Respond {
+                token,
+                payload,
+                throttle_ms,
+            },
+        );
     }
 
     /// The request has no answer.
@@ -202,27 +252,59 @@ impl Broker {
     }
 
     /// Appends as leader. Answers a token at once; the outcome comes as an event with that token.
-    pub fn append(&self, topic_id: &TopicId, partition: i32, batch: Vec<u8>, wants_sync: bool) -> u64 {
+    pub fn append(
+        &self,
+        topic_id: &TopicId,
+        partition: i32,
+        batch: Vec<u8>,
+        wants_sync: bool,
+    ) -> u64 {
         let token = self.next_append_token.fetch_add(1, Ordering::Relaxed);
         match self.partition(topic_id, partition) {
-            Ok(partition) => self.shared.enqueue_append(&partition, AppendJob { token, batch, wants_sync }),
+            Ok(partition) => self.shared.enqueue_append(
+                &partition,
+                AppendJob {
+                    token,
+                    batch,
+                    wants_sync,
+                },
+            ),
             Err(error_code) => self.shared.upcalls.append_done(token, error_code, -1, -1),
         }
         token
     }
 
-    pub fn read_log(&self, topic_id: &TopicId, partition: i32, offset: i64, max_bytes: u32) -> Result<Vec<u8>, BrokerError> {
-        let read = self.partition(topic_id, partition).and_then(|partition| partition.read_to_end(offset, max_bytes));
+    pub fn read_log(
+        &self,
+        topic_id: &TopicId,
+        partition: i32,
+        offset: i64,
+        max_bytes: u32,
+    ) -> Result<Vec<u8>, BrokerError> {
+        let read = self
+            .partition(topic_id, partition)
+            .and_then(|partition| partition.read_to_end(offset, max_bytes));
         read.map_err(|error_code| BrokerError::kafka(error_code, "cannot read the log"))
     }
 
-    pub fn partition_offsets(&self, topic_id: &TopicId, partition: i32) -> Result<Offsets, BrokerError> {
-        let offsets = self.partition(topic_id, partition).and_then(|partition| partition.offsets());
+    pub fn partition_offsets(
+        &self,
+        topic_id: &TopicId,
+        partition: i32,
+    ) -> Result<Offsets, BrokerError> {
+        let offsets = self
+            .partition(topic_id, partition)
+            .and_then(|partition| partition.offsets());
         offsets.map_err(|error_code| BrokerError::kafka(error_code, "cannot read the offsets"))
     }
 
     /// The new log start offset, or a Kafka error code.
-    pub fn delete_records(&self, topic_id: &TopicId, partition: i32, before_offset: i64) -> Result<i64, i16> {
+    pub fn delete_records(
+        &self,
+        topic_id: &TopicId,
+        partition: i32,
+        before_offset: i64,
+    ) -> Result<i64, i16> {
         let partition = self.partition(topic_id, partition)?;
         let mut effects = Effects::default();
         let deleted = partition.delete_records(before_offset, clock::wall_ms(), &mut effects);
@@ -234,19 +316,35 @@ impl Broker {
         deleted
     }
 
-    pub fn offset_for_leader_epoch(&self, topic_id: &TopicId, partition: i32, epoch: i32) -> Result<(i32, i64), BrokerError> {
-        let end = self.partition(topic_id, partition).and_then(|partition| partition.offset_for_leader_epoch(epoch));
+    pub fn offset_for_leader_epoch(
+        &self,
+        topic_id: &TopicId,
+        partition: i32,
+        epoch: i32,
+    ) -> Result<(i32, i64), BrokerError> {
+        let end = self
+            .partition(topic_id, partition)
+            .and_then(|partition| partition.offset_for_leader_epoch(epoch));
         end.map_err(|error_code| BrokerError::kafka(error_code, "cannot look the epoch up"))
     }
 
     /// Counters and gauges by name.
     pub fn metrics(&self) -> Vec<(String, f64)> {
         let mut values = metrics::sums(self.shared.metrics.iter());
-        values.push(("ConnectionCount".to_string(), self.shared.connections.total() as f64));
+        values.push((
+            "ConnectionCount".to_string(),
+            self.shared.connections.total() as f64,
+        ));
         let sessions = lock(&self.shared.sessions);
         values.push(("FetchSessionCount".to_string(), sessions.len() as f64));
-        values.push(("FetchSessionPartitionCount".to_string(), sessions.cached_partitions() as f64));
-        values.push(("FetchSessionEvictionsTotal".to_string(), sessions.evictions() as f64));
+        values.push((
+            "FetchSessionPartitionCount".to_string(),
+            sessions.cached_partitions() as f64,
+        ));
+        values.push((
+            "FetchSessionEvictionsTotal".to_string(),
+            sessions.evictions() as f64,
+        ));
         values
     }
 
@@ -257,11 +355,15 @@ impl Broker {
             return;
         }
         self.shared.drained.start(reactors);
-        let deadline_ms = Instant::now().millis().saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        let deadline_ms = Instant::now()
+            .millis()
+            .saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
         for inbox in &self.shared.inboxes {
             inbox.push(Message::Drain { deadline_ms });
         }
-        self.shared.drained.wait(timeout + Duration::from_millis(100));
+        self.shared
+            .drained
+            .wait(timeout + Duration::from_millis(100));
     }
 
     /// Stops every thread, makes every log durable, writes checkpoints and the clean marker, lets go of the directories.
@@ -282,7 +384,12 @@ impl Broker {
             // One that panicked has said so.
             let _ = thread.join();
         }
-        let syncs = self.shared.syncs.write().unwrap_or_else(PoisonError::into_inner).take();
+        let syncs = self
+            .shared
+            .syncs
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         // Outside the lock: its last tasks may still ask for syncs, which closing the logs makes up for.
         drop(syncs);
         match self.log_dirs.get() {
@@ -294,12 +401,17 @@ impl Broker {
     fn close_logs(&self, log_dirs: &LogDirs) -> Result<(), BrokerError> {
         let partitions = maintenance::partitions(&self.shared);
         let threads = self.shared.options.recovery_threads_per_data_dir.max(1);
-        let closed = in_parallel(&partitions, threads, |partition| (Arc::clone(partition), partition.close(clock::wall_ms())));
+        let closed = in_parallel(&partitions, threads, |partition| {
+            (Arc::clone(partition), partition.close(clock::wall_ms()))
+        });
         let mut first_error = None;
         for dir in log_dirs.iter() {
             let mut rows = Vec::new();
             let mut is_clean = !self.shared.has_failed.load(Ordering::SeqCst);
-            for (partition, outcome) in closed.iter().filter(|(partition, _)| partition.log_dir.index == dir.index) {
+            for (partition, outcome) in closed
+                .iter()
+                .filter(|(partition, _)| partition.log_dir.index == dir.index)
+            {
                 match outcome {
                     Ok(Some(offsets)) => rows.push(CheckpointRow {
                         topic: Arc::clone(&partition.topic_name),
@@ -329,13 +441,20 @@ impl Broker {
 
     fn life(&self) -> Result<std::sync::MutexGuard<'_, Life>, BrokerError> {
         let life = lock(&self.life);
-        if life.is_closed { Err(BrokerError::new("CLOSED", "the broker is closed")) } else { Ok(life) }
+        if life.is_closed {
+            Err(BrokerError::new("CLOSED", "the broker is closed"))
+        } else {
+            Ok(life)
+        }
     }
 
     fn partition(&self, topic_id: &TopicId, partition: i32) -> Result<Arc<Partition>, i16> {
         let table = self.shared.table.load();
         let topic = table.by_id(topic_id).ok_or(error_codes::UNKNOWN_TOPIC_ID)?;
-        topic.partition(partition).cloned().ok_or(error_codes::UNKNOWN_TOPIC_OR_PARTITION)
+        topic
+            .partition(partition)
+            .cloned()
+            .ok_or(error_codes::UNKNOWN_TOPIC_OR_PARTITION)
     }
 
     fn send_to_token(&self, token: u64, message: Message) {
@@ -353,7 +472,11 @@ impl Drop for Broker {
 }
 
 /// Runs `act` over all `things` on a few threads; the answers come in any order.
-fn in_parallel<T: Sync, R: Send>(things: &[T], threads: usize, act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+fn in_parallel<T: Sync, R: Send>(
+    things: &[T],
+    threads: usize,
+    act: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     if things.len() < 2 || threads < 2 {
         return things.iter().map(act).collect();
     }
@@ -366,7 +489,9 @@ fn in_parallel<T: Sync, R: Send>(things: &[T], threads: usize, act: impl Fn(&T) 
         done
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(things.len())).map(|_| scope.spawn(work)).collect();
+        let others: Vec<_> = (1..threads.min(things.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
         let mut all = work();
         for other in others {
             all.extend(other.join().expect("the work does not panic"));
@@ -376,20 +501,34 @@ fn in_parallel<T: Sync, R: Send>(things: &[T], threads: usize, act: impl Fn(&T) 
 }
 
 fn resolve(address: &ListenAddress) -> Result<SocketAddr, BrokerError> {
-    let host = if address.host.is_empty() { "0.0.0.0" } else { &address.host };
+    let host = if address.host.is_empty() {
+        "0.0.0.0"
+    } else {
+        &address.host
+    };
     let what = format!("cannot resolve {host}");
-    let mut found = (host, address.port).to_socket_addrs().map_err(|error| BrokerError::new("ENOTFOUND", format!("{what}: {error}")))?;
-    found.next().ok_or_else(|| BrokerError::new("ENOTFOUND", what))
+    let mut found = (host, address.port)
+        .to_socket_addrs()
+        .map_err(|error| BrokerError::new("ENOTFOUND", format!("{what}: {error}")))?;
+    found
+        .next()
+        .ok_or_else(|| BrokerError::new("ENOTFOUND", what))
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BrokerError> {
-    std::thread::Builder::new().name(name.to_string()).spawn(run).map_err(|error| BrokerError::io("cannot start a thread", &error))
+    std::thread::Builder::new()
+        .name(name.to_string())
+        .spawn(run)
+        .map_err(|error| BrokerError::io("cannot start a thread", &error))
 }
 
 /// A panic in one of our threads is a bug of ours: the broker stops serving and says so.
 fn guard(shared: &Shared, who: &str, run: impl FnOnce()) {
     if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(run)) {
-        let reason = panic.downcast_ref::<&str>().map(|text| (*text).to_string()).or_else(|| panic.downcast_ref::<String>().cloned());
+        let reason = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_string())
+            .or_else(|| panic.downcast_ref::<String>().cloned());
         shared.other_metrics().count(Counter::ThreadPanicsTotal);
         shared.fail(&format!("{who} panicked: {}", reason.unwrap_or_default()));
     }

@@ -3,7 +3,9 @@
 
 use super::{Broker, in_parallel};
 use crate::error::BrokerError;
-use crate::partition::{Assignment, Effects, Partition, PartitionName, PartitionSettings, TopicConfig};
+use crate::partition::{
+    Assignment, Effects, Partition, PartitionName, PartitionSettings, TopicConfig,
+};
 use crate::partition_table::{Topic, TopicId};
 use hashbrown::HashMap;
 use millrace_host::clock;
@@ -57,7 +59,10 @@ impl Broker {
     pub fn publish(&self, delta: &Delta) -> Result<Vec<PublishFailure>, BrokerError> {
         // One publication at a time, and none while closing.
         let _life = self.life()?;
-        let log_dirs = self.log_dirs.get().ok_or_else(|| BrokerError::new("NOT_OPEN", "the log directories are not open"))?;
+        let log_dirs = self
+            .log_dirs
+            .get()
+            .ok_or_else(|| BrokerError::new("NOT_OPEN", "the log directories are not open"))?;
         self.remove_topics(&delta.deleted_topic_ids);
         let table = self.shared.table.load_full();
         let node_id = self.shared.options.node_id;
@@ -65,26 +70,42 @@ impl Broker {
         let mut known: HashMap<TopicId, (Arc<str>, Arc<TopicConfig>)> = HashMap::new();
         for topic in &delta.topics {
             let before = table.by_id(&topic.topic_id);
-            let name = before.map_or_else(|| Arc::from(topic.name.as_str()), |before| Arc::clone(&before.name));
+            let name = before.map_or_else(
+                || Arc::from(topic.name.as_str()),
+                |before| Arc::clone(&before.name),
+            );
             let config = match before {
                 Some(before) if *before.config == topic.config => Arc::clone(&before.config),
                 Some(_) | None => Arc::new(topic.config.clone()),
             };
-            for published in topic.partitions.iter().filter(|published| published.replicas.contains(&node_id)) {
+            for published in topic
+                .partitions
+                .iter()
+                .filter(|published| published.replicas.contains(&node_id))
+            {
                 match before.and_then(|before| before.partition(published.partition)) {
                     Some(partition) => {
                         let mut effects = Effects::default();
                         partition.on_published(assignment(published), &config, &mut effects);
                         self.shared.apply(&mut effects);
                     }
-                    None => openings.push(Opening { topic, name: Arc::clone(&name), config: Arc::clone(&config), published }),
+                    None => openings.push(Opening {
+                        topic,
+                        name: Arc::clone(&name),
+                        config: Arc::clone(&config),
+                        published,
+                    }),
                 }
             }
             known.insert(topic.topic_id, (name, config));
         }
         let is_clean = log_dirs.iter().all(|dir| dir.is_clean);
         // Opening after a clean stop is a few system calls; recovery is worth threads, and so are many partitions.
-        let threads = if is_clean && openings.len() < 32 { 1 } else { self.shared.options.recovery_threads_per_data_dir * log_dirs.iter().count() };
+        let threads = if is_clean && openings.len() < 32 {
+            1
+        } else {
+            self.shared.options.recovery_threads_per_data_dir * log_dirs.iter().count()
+        };
         let opened = in_parallel(&openings, threads, |opening| self.open_partition(opening));
         let mut failures = Vec::new();
         let mut new_partitions: HashMap<(TopicId, i32), Arc<Partition>> = HashMap::new();
@@ -93,15 +114,30 @@ impl Broker {
                 Ok(open) => {
                     new_partitions.insert((topic_id, partition), open);
                 }
-                Err((error_code, message)) => failures.push(PublishFailure { topic_id, partition, error_code, message }),
+                Err((error_code, message)) => failures.push(PublishFailure {
+                    topic_id,
+                    partition,
+                    error_code,
+                    message,
+                }),
             }
         }
         let mut topics = Vec::with_capacity(delta.topics.len());
         for topic in &delta.topics {
-            let (name, config) = known.remove(&topic.topic_id).unwrap_or_else(|| (Arc::from(topic.name.as_str()), Arc::new(topic.config.clone())));
-            let mut partitions = table.by_id(&topic.topic_id).map(|before| before.partitions.clone()).unwrap_or_default();
+            let (name, config) = known.remove(&topic.topic_id).unwrap_or_else(|| {
+                (
+                    Arc::from(topic.name.as_str()),
+                    Arc::new(topic.config.clone()),
+                )
+            });
+            let mut partitions = table
+                .by_id(&topic.topic_id)
+                .map(|before| before.partitions.clone())
+                .unwrap_or_default();
             for published in &topic.partitions {
-                let Ok(index) = usize::try_from(published.partition) else { continue };
+                let Ok(index) = usize::try_from(published.partition) else {
+                    continue;
+                };
                 if partitions.len() <= index {
                     partitions.resize(index + 1, None);
                 }
@@ -109,17 +145,35 @@ impl Broker {
                     partitions[index] = Some(open);
                 }
             }
-            topics.push(Arc::new(Topic { name, id: topic.topic_id, is_internal: topic.is_internal, config, partitions }));
+            topics.push(Arc::new(Topic {
+                name,
+                id: topic.topic_id,
+                is_internal: topic.is_internal,
+                config,
+                partitions,
+            }));
         }
         self.shared.table.publish(topics, &delta.deleted_topic_ids);
         Ok(failures)
     }
 
     fn open_partition(&self, opening: &Opening<'_>) -> OpenedPartition {
-        let Opening { topic, name, config, published } = opening;
+        let Opening {
+            topic,
+            name,
+            config,
+            published,
+        } = opening;
         let (topic_id, index) = (topic.topic_id, published.partition);
         if index < 0 {
-            return (topic_id, index, Err((error_codes::INVALID_PARTITIONS, "partitions count from 0".to_string())));
+            return (
+                topic_id,
+                index,
+                Err((
+                    error_codes::INVALID_PARTITIONS,
+                    "partitions count from 0".to_string(),
+                )),
+            );
         }
         let options = &self.shared.options;
         let settings = PartitionSettings {
@@ -127,12 +181,34 @@ impl Broker {
             producer_ids_max: options.producer_ids_per_partition_max,
             producer_id_expiration_ms: options.producer_id_expiration_ms,
         };
-        let log_dirs = self.log_dirs.get().expect("checked before partitions are opened");
-        log_dirs.iter().for_each(|dir| dir.wait_for_name(name, index));
+        let log_dirs = self
+            .log_dirs
+            .get()
+            .expect("checked before partitions are opened");
+        log_dirs
+            .iter()
+            .for_each(|dir| dir.wait_for_name(name, index));
         let log_dir = Arc::clone(log_dirs.place(name, index));
-        let identity = PartitionName { topic_name: Arc::clone(name), topic_id, index };
-        let opened = Partition::open(identity, log_dir, assignment(published), Arc::clone(config), settings, clock::wall_ms());
-        (topic_id, index, opened.map(Arc::new).map_err(|error| (error.kafka_code(), error.to_string())))
+        let identity = PartitionName {
+            topic_name: Arc::clone(name),
+            topic_id,
+            index,
+        };
+        let opened = Partition::open(
+            identity,
+            log_dir,
+            assignment(published),
+            Arc::clone(config),
+            settings,
+            clock::wall_ms(),
+        );
+        (
+            topic_id,
+            index,
+            opened
+                .map(Arc::new)
+                .map_err(|error| (error.kafka_code(), error.to_string())),
+        )
     }
 
     /// Everyone waiting is told at once; the directories are renamed on a sync thread and removed later.
@@ -142,17 +218,29 @@ impl Broker {
             let delay_ms = topic.config.log.file_delete_delay_ms;
             for partition in topic.partitions.iter().flatten() {
                 let mut effects = Effects::default();
-                partition.log_dir.begin_delete(&partition.topic_name, partition.index);
+                partition
+                    .log_dir
+                    .begin_delete(&partition.topic_name, partition.index);
                 partition.remove(&mut effects);
                 self.shared.apply(&mut effects);
             }
-            let (topic, maintenance, shared) = (Arc::clone(topic), Arc::clone(&self.maintenance), Arc::clone(&self.shared));
+            let (topic, maintenance, shared) = (
+                Arc::clone(topic),
+                Arc::clone(&self.maintenance),
+                Arc::clone(&self.shared),
+            );
             self.shared.execute(Box::new(move || {
                 for partition in topic.partitions.iter().flatten() {
-                    match partition.log_dir.delete_partition(&partition.topic_name, partition.index) {
-                        Ok(Some(path)) => maintenance.remove_later(clock::wall_ms().saturating_add(delay_ms), path),
+                    match partition
+                        .log_dir
+                        .delete_partition(&partition.topic_name, partition.index)
+                    {
+                        Ok(Some(path)) => maintenance
+                            .remove_later(clock::wall_ms().saturating_add(delay_ms), path),
                         Ok(None) => {}
-                        Err(error) => shared.upcalls.log_dir_failed(partition.log_dir.index, &error.to_string()),
+                        Err(error) => shared
+                            .upcalls
+                            .log_dir_failed(partition.log_dir.index, &error.to_string()),
                     }
                 }
             }));

@@ -6,7 +6,7 @@ use crate::inbox::Message;
 use crate::metrics::Counter;
 use crate::slab::Key;
 use crate::timers::Timer;
-use millrace_host::net::{Interest, TcpListener, TcpSocket};
+use millrace_host::net::{Interest, Poller, TcpListener, TcpSocket};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -22,36 +22,41 @@ const ACCEPT_PAUSE_MS: u64 = 100;
 #[derive(Debug, Default)]
 pub struct Listeners {
     sockets: Vec<TcpListener>,
-    is_listening: bool,
     next_reactor: usize,
 }
 
 impl Listeners {
-    pub fn new(sockets: Vec<TcpListener>) -> Listeners {
-        Listeners { sockets, is_listening: false, next_reactor: 0 }
+    /// Lets clients connect from now on; a reactor takes them in as soon as it runs.
+    pub fn listen(sockets: Vec<TcpListener>) -> io::Result<Listeners> {
+        sockets
+            .iter()
+            .try_for_each(|socket| socket.listen(BACKLOG))?;
+        Ok(Listeners {
+            sockets,
+            next_reactor: 0,
+        })
+    }
+
+    pub(super) fn watch(&self, poller: &Poller) -> io::Result<()> {
+        self.sockets
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, socket)| {
+                poller.add(socket, LISTENER_TOKEN - index as u64, Interest::READ)
+            })
     }
 }
 
 impl Reactor {
-    pub(super) fn start_listening(&mut self) {
-        assert!(!self.listeners.is_listening, "listening starts once");
-        self.listeners.is_listening = true;
-        for (index, socket) in self.listeners.sockets.iter().enumerate() {
-            let started = socket.listen(BACKLOG).and_then(|()| self.poller.add(socket, LISTENER_TOKEN - index as u64, Interest::READ));
-            if let Err(error) = started {
-                self.shared.fail(&format!("cannot listen: {error}"));
-            }
-        }
-    }
-
     pub(super) fn stop_listening(&mut self) {
         self.listeners.sockets.clear();
-        self.listeners.is_listening = false;
     }
 
     pub(super) fn accept(&mut self, listener: usize) {
         for _ in 0..ACCEPTS {
-            let Some(socket) = self.listeners.sockets.get(listener) else { return };
+            let Some(socket) = self.listeners.sockets.get(listener) else {
+                return;
+            };
             match socket.accept() {
                 Ok((socket, peer)) => self.take_in(socket, peer, listener),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -59,7 +64,8 @@ impl Reactor {
                     // Out of descriptors, most likely: the listener stays readable, so stop looking for a while.
                     self.metrics().count(Counter::AcceptErrorsTotal);
                     self.set_accepting(Interest::NONE);
-                    self.timers.set(self.now_ms + ACCEPT_PAUSE_MS, Timer::Accept);
+                    self.timers
+                        .set(self.now_ms + ACCEPT_PAUSE_MS, Timer::Accept);
                     return;
                 }
             }
@@ -71,11 +77,18 @@ impl Reactor {
     }
 
     pub(super) fn add_connection(&mut self, socket: TcpSocket, peer: SocketAddr, listener: u16) {
-        let id = self.shared.next_connection_id.fetch_add(1, Ordering::Relaxed);
+        let id = self
+            .shared
+            .next_connection_id
+            .fetch_add(1, Ordering::Relaxed);
         let connection = Connection::new(socket, peer, listener, id, self.now_ms);
         let key = self.connections.insert(Box::new(connection));
         let connection = self.connections.get(key).expect("just inserted");
-        let is_refused = self.draining_until_ms.is_some() || self.poller.add(&connection.socket, key.to_u64(), connection.interest).is_err();
+        let is_refused = self.draining_until_ms.is_some()
+            || self
+                .poller
+                .add(&connection.socket, key.to_u64(), connection.interest)
+                .is_err();
         if is_refused {
             self.close(key);
         }
@@ -83,8 +96,13 @@ impl Reactor {
 
     /// Takes the connection out, with everything that waits on its behalf. Nothing of it may be staged.
     pub(super) fn close(&mut self, key: Key) {
-        let Some(mut connection) = self.connections.remove(key) else { return };
-        assert!(!connection.has_staged, "staged batches are committed before their connection is closed");
+        let Some(mut connection) = self.connections.remove(key) else {
+            return;
+        };
+        assert!(
+            !connection.has_staged,
+            "staged batches are committed before their connection is closed"
+        );
         if let Some(fetch) = connection.parked_fetch.take() {
             self.drop_fetch(fetch);
         }
@@ -97,7 +115,11 @@ impl Reactor {
 
     fn take_in(&mut self, socket: TcpSocket, peer: SocketAddr, listener: usize) {
         let options = &self.shared.options;
-        if !self.shared.connections.try_add(peer.ip(), options.max_connections, options.max_connections_per_ip) {
+        if !self.shared.connections.try_add(
+            peer.ip(),
+            options.max_connections,
+            options.max_connections_per_ip,
+        ) {
             self.metrics().count(Counter::ConnectionsRefusedTotal);
             return;
         }
@@ -117,14 +139,22 @@ impl Reactor {
         if target == usize::from(self.index) {
             self.add_connection(socket, peer, listener);
         } else {
-            self.shared.inboxes[target].push(Message::Connection { socket, peer, listener });
+            self.shared.inboxes[target].push(Message::Connection {
+                socket,
+                peer,
+                listener,
+            });
         }
     }
 
     fn set_accepting(&mut self, interest: Interest) {
         for (index, socket) in self.listeners.sockets.iter().enumerate() {
-            if let Err(error) = self.poller.modify(socket, LISTENER_TOKEN - index as u64, interest) {
-                self.shared.fail(&format!("cannot watch a listener: {error}"));
+            if let Err(error) = self
+                .poller
+                .modify(socket, LISTENER_TOKEN - index as u64, interest)
+            {
+                self.shared
+                    .fail(&format!("cannot watch a listener: {error}"));
             }
         }
     }

@@ -18,13 +18,18 @@ impl Reactor {
     /// Hands one frame on, or puts it back when it has to wait.
     pub(super) fn dispatch(&mut self, key: Key, frame: Range<usize>) {
         let produces_max = self.shared.options.max_in_flight_requests_per_connection;
-        let connection = self.connections.get_mut(key).expect("frames are cut from open connections");
+        let connection = self
+            .connections
+            .get_mut(key)
+            .expect("frames are cut from open connections");
         let prefix = match RequestPrefix::parse(&connection.receive.bytes()[frame.clone()]) {
             Ok(prefix) => prefix,
             Err(error) => return self.refuse_frame(key, &error),
         };
         let is_produce = prefix.api_key == produce::API_KEY;
-        if !connection.under_way.admits(is_produce, produces_max) || connection.responses.held_bytes() >= RESPONSE_BYTES_MAX {
+        if !connection.under_way.admits(is_produce, produces_max)
+            || connection.responses.held_bytes() >= RESPONSE_BYTES_MAX
+        {
             connection.receive.put_back(&frame);
             connection.pause = Pause::Busy;
             return self.note_change(key);
@@ -32,7 +37,9 @@ impl Reactor {
         match self.support_of(&prefix) {
             ApiSupport::Supported => {}
             ApiSupport::UnknownKey => return self.refuse(key, Counter::BadFrameUnknownApiKey),
-            ApiSupport::UnsupportedVersion => return self.refuse(key, Counter::BadFrameUnsupportedVersion),
+            ApiSupport::UnsupportedVersion => {
+                return self.refuse(key, Counter::BadFrameUnsupportedVersion);
+            }
         }
         let handled = match prefix.api_key {
             produce::API_KEY => self.produce(key, &frame, &prefix),
@@ -79,7 +86,14 @@ impl Reactor {
             list_offsets::API_KEY => list_offsets::VERSION_MIN..=list_offsets::VERSION_MAX,
             _ => i16::MIN..=i16::MAX,
         };
-        let published = self.shared.api_versions.check(prefix.api_key, prefix.api_version);
-        if published == ApiSupport::Supported && !native.contains(&prefix.api_version) { ApiSupport::UnsupportedVersion } else { published }
+        let published = self
+            .shared
+            .api_versions
+            .check(prefix.api_key, prefix.api_version);
+        if published == ApiSupport::Supported && !native.contains(&prefix.api_version) {
+            ApiSupport::UnsupportedVersion
+        } else {
+            published
+        }
     }
 }

@@ -24,15 +24,27 @@ use std::sync::Arc;
 const PARKING_TRIES: usize = 4;
 
 impl Reactor {
-    pub(super) fn fetch(&mut self, key: Key, frame: &Range<usize>, prefix: &RequestPrefix) -> Result<(), WireError> {
-        let connection = self.connections.get_mut(key).expect("the frame is from this connection");
+    pub(super) fn fetch(
+        &mut self,
+        key: Key,
+        frame: &Range<usize>,
+        prefix: &RequestPrefix,
+    ) -> Result<(), WireError> {
+        let connection = self
+            .connections
+            .get_mut(key)
+            .expect("the frame is from this connection");
         let bytes = &connection.receive.bytes()[frame.clone()];
         let header = RequestHeader::parse(bytes, fetch::is_flexible(prefix.api_version))?;
         let request = FetchRequest::parse(bytes, header.body_at, prefix.api_version)?;
         let slot = connection.responses.open();
         connection.under_way.begin(false);
         let table = self.shared.table.load();
-        let session = if request.replica_id >= 0 { Err(error_codes::REPLICA_NOT_AVAILABLE) } else { open_session(&self.shared, &request) };
+        let session = if request.replica_id >= 0 {
+            Err(error_codes::REPLICA_NOT_AVAILABLE)
+        } else {
+            open_session(&self.shared, &request)
+        };
         let session = match session {
             Ok(session) => session,
             Err(error_code) => {
@@ -40,9 +52,22 @@ impl Reactor {
                 gaps.clear();
                 connection.responses.complete(slot, spare, |chunk| {
                     if request.replica_id >= 0 {
-                        fetches::write_refusal(&request, prefix.correlation_id, bytes, error_code, chunk, gaps);
+                        fetches::write_refusal(
+                            &request,
+                            prefix.correlation_id,
+                            bytes,
+                            error_code,
+                            chunk,
+                            gaps,
+                        );
                     } else {
-                        fetches::write_error(prefix.api_version, prefix.correlation_id, error_code, chunk, gaps);
+                        fetches::write_error(
+                            prefix.api_version,
+                            prefix.correlation_id,
+                            error_code,
+                            chunk,
+                            gaps,
+                        );
                     }
                 });
                 connection.under_way.end();
@@ -52,7 +77,14 @@ impl Reactor {
             }
         };
         let max_bytes = self.shared.options.fetch_max_bytes;
-        let mut task = Box::new(FetchTask::new(&request, prefix.correlation_id, key, slot, session, max_bytes));
+        let mut task = Box::new(FetchTask::new(
+            &request,
+            prefix.correlation_id,
+            key,
+            slot,
+            session,
+            max_bytes,
+        ));
         task.follow(&request, bytes, &table);
         let is_done = task.look(&table);
         drop(table);
@@ -67,9 +99,15 @@ impl Reactor {
     }
 
     pub(super) fn wake_fetch(&mut self, fetch: Key) {
-        let Some(parked) = self.fetches.remove(fetch) else { return };
+        let Some(parked) = self.fetches.remove(fetch) else {
+            return;
+        };
         self.unpark(&parked);
-        let ParkedFetch { mut task, deadline_ms, .. } = parked;
+        let ParkedFetch {
+            mut task,
+            deadline_ms,
+            ..
+        } = parked;
         if task.look(&self.shared.table.load()) || self.now_ms >= deadline_ms {
             self.finish_fetch(task);
         } else {
@@ -79,7 +117,9 @@ impl Reactor {
 
     /// Answers with what there is.
     pub(super) fn expire_fetch(&mut self, fetch: Key) {
-        let Some(parked) = self.fetches.remove(fetch) else { return };
+        let Some(parked) = self.fetches.remove(fetch) else {
+            return;
+        };
         self.unpark(&parked);
         let mut task = parked.task;
         task.look(&self.shared.table.load());
@@ -89,7 +129,9 @@ impl Reactor {
 
     /// The connection is gone; its session may go on with another.
     pub(super) fn drop_fetch(&mut self, fetch: Key) {
-        let Some(parked) = self.fetches.remove(fetch) else { return };
+        let Some(parked) = self.fetches.remove(fetch) else {
+            return;
+        };
         self.unpark(&parked);
         self.keep_session(parked.task.session);
     }
@@ -99,16 +141,31 @@ impl Reactor {
         let connection = task.connection;
         let slot = task.slot;
         let (min_bytes, taken_bytes) = (task.min_bytes(), task.taken_bytes());
-        let key = self.fetches.insert(ParkedFetch { task, watch: None, deadline_ms });
+        let key = self.fetches.insert(ParkedFetch {
+            task,
+            watch: None,
+            deadline_ms,
+        });
         let mut goal = (min_bytes, taken_bytes);
         for _ in 0..PARKING_TRIES {
             let parked = self.fetches.get_mut(key).expect("just inserted");
-            let watch = Arc::new(FetchWatch { goal: FetchGoal::new(goal.0, goal.1), inbox: Arc::clone(&self.inbox), fetch: key });
-            if parked.task.watched().all(|(partition, high_watermark)| partition.watch(&watch, high_watermark)) {
+            let watch = Arc::new(FetchWatch {
+                goal: FetchGoal::new(goal.0, goal.1),
+                inbox: Arc::clone(&self.inbox),
+                fetch: key,
+            });
+            if parked
+                .task
+                .watched()
+                .all(|(partition, high_watermark)| partition.watch(&watch, high_watermark))
+            {
                 parked.watch = Some(watch);
                 self.timers.set(deadline_ms, Timer::FetchWait(key));
                 if let Some(connection) = self.connections.get_mut(connection) {
-                    assert!(connection.responses.is_open(slot), "a parked fetch has yet to be answered");
+                    assert!(
+                        connection.responses.is_open(slot),
+                        "a parked fetch has yet to be answered"
+                    );
                     connection.parked_fetch = Some(key);
                 }
                 self.metrics().count(Counter::FetchesParkedTotal);
@@ -145,7 +202,11 @@ impl Reactor {
         let connection = self.connections.get_mut(key).expect("checked above");
         let (gaps, copied) = (&mut self.gaps, &mut self.copied);
         let mut written = Ok(());
-        connection.responses.complete(task.slot, &mut self.spare, |chunk| written = task.write(session_id, chunk, gaps, copied));
+        connection
+            .responses
+            .complete(task.slot, &mut self.spare, |chunk| {
+                written = task.write(session_id, chunk, gaps, copied)
+            });
         connection.under_way.end();
         self.note_change(key);
         if written.is_err() {
@@ -164,7 +225,11 @@ impl Reactor {
             return 0;
         }
         if task.is_full && task.wants_session {
-            lock(&self.shared.sessions).adopt(&mut task.session, entropy::u64() as u32, self.now_ms as i64);
+            lock(&self.shared.sessions).adopt(
+                &mut task.session,
+                entropy::u64() as u32,
+                self.now_ms as i64,
+            );
         }
         task.session.id()
     }
@@ -175,10 +240,21 @@ impl Reactor {
         }
     }
 
-    pub(super) fn list_offsets(&mut self, key: Key, frame: &Range<usize>, prefix: &RequestPrefix) -> Result<(), WireError> {
-        let connection = self.connections.get_mut(key).expect("the frame is from this connection");
+    pub(super) fn list_offsets(
+        &mut self,
+        key: Key,
+        frame: &Range<usize>,
+        prefix: &RequestPrefix,
+    ) -> Result<(), WireError> {
+        let connection = self
+            .connections
+            .get_mut(key)
+            .expect("the frame is from this connection");
         let bytes = &connection.receive.bytes()[frame.clone()];
-        let header = RequestHeader::parse(bytes, millrace_wire::apis::list_offsets::is_flexible(prefix.api_version))?;
+        let header = RequestHeader::parse(
+            bytes,
+            millrace_wire::apis::list_offsets::is_flexible(prefix.api_version),
+        )?;
         let request = ListOffsetsRequest::parse(bytes, header.body_at, prefix.api_version)?;
         let slot = connection.responses.open();
         connection.under_way.begin(false);
@@ -189,14 +265,26 @@ impl Reactor {
             let inbox = Arc::clone(&self.inbox);
             self.shared.execute(Box::new(move || {
                 let mut answer = Vec::new();
-                list_offsets::write(&request, correlation_id, &frame, &shared.table.load(), &mut answer);
-                inbox.push(Message::Answer { connection: key, slot, frame: answer });
+                list_offsets::write(
+                    &request,
+                    correlation_id,
+                    &frame,
+                    &shared.table.load(),
+                    &mut answer,
+                );
+                inbox.push(Message::Answer {
+                    connection: key,
+                    slot,
+                    frame: answer,
+                });
             }));
         } else {
             let table = self.shared.table.load();
-            connection.responses.complete(slot, &mut self.spare, |chunk| {
-                list_offsets::write(&request, correlation_id, bytes, &table, &mut chunk.bytes);
-            });
+            connection
+                .responses
+                .complete(slot, &mut self.spare, |chunk| {
+                    list_offsets::write(&request, correlation_id, bytes, &table, &mut chunk.bytes);
+                });
             connection.under_way.end();
             drop(table);
             self.note_change(key);
@@ -208,7 +296,11 @@ impl Reactor {
     /// An answer that was made on another thread.
     pub(super) fn answer(&mut self, key: Key, slot: u32, frame: &[u8]) {
         if let Some(connection) = self.connections.get_mut(key) {
-            connection.responses.complete(slot, &mut self.spare, |chunk| chunk.bytes.extend_from_slice(frame));
+            connection
+                .responses
+                .complete(slot, &mut self.spare, |chunk| {
+                    chunk.bytes.extend_from_slice(frame)
+                });
             connection.under_way.end();
             self.note_change(key);
         }
@@ -216,7 +308,10 @@ impl Reactor {
 }
 
 /// The session a request continues, or a detached one that holds nothing yet.
-fn open_session(shared: &crate::shared::Shared, request: &FetchRequest) -> Result<Box<Session>, i16> {
+fn open_session(
+    shared: &crate::shared::Shared,
+    request: &FetchRequest,
+) -> Result<Box<Session>, i16> {
     let asked = fetches::session_request(request);
     let uses_topic_ids = request.version >= 13;
     let mut sessions = lock(&shared.sessions);
@@ -227,9 +322,11 @@ fn open_session(shared: &crate::shared::Shared, request: &FetchRequest) -> Resul
         }
         return Ok(Box::new(Session::detached(uses_topic_ids)));
     }
-    sessions.check_out(asked, uses_topic_ids).map_err(|error| match error {
-        SessionError::NotFound => error_codes::FETCH_SESSION_ID_NOT_FOUND,
-        SessionError::WrongEpoch => error_codes::INVALID_FETCH_SESSION_EPOCH,
-        SessionError::TopicIdStyle => error_codes::FETCH_SESSION_TOPIC_ID_ERROR,
-    })
+    sessions
+        .check_out(asked, uses_topic_ids)
+        .map_err(|error| match error {
+            SessionError::NotFound => error_codes::FETCH_SESSION_ID_NOT_FOUND,
+            SessionError::WrongEpoch => error_codes::INVALID_FETCH_SESSION_EPOCH,
+            SessionError::TopicIdStyle => error_codes::FETCH_SESSION_TOPIC_ID_ERROR,
+        })
 }

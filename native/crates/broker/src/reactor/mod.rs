@@ -100,6 +100,7 @@ impl Reactor {
         let poller = Poller::new()?;
         let inbox = Arc::clone(&shared.inboxes[usize::from(index)]);
         poller.add(inbox.waker(), WAKER_TOKEN, Interest::READ)?;
+        listeners.watch(&poller)?;
         let reactors = shared.inboxes.len();
         let pool = BufferPool::new(PoolLimits {
             outstanding_bytes_max: shared.options.queued_max_request_bytes / reactors,
@@ -166,10 +167,18 @@ impl Reactor {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let has_work = !self.unsent.is_empty() || !self.resumed.is_empty();
         let spin_us = self.shared.options.spin_us;
-        if !has_work && spin_us > 0 && (!self.fetches.is_empty() || !self.produces.is_empty()) && self.spin(events, spin_us)? {
+        if !has_work
+            && spin_us > 0
+            && (!self.fetches.is_empty() || !self.produces.is_empty())
+            && self.spin(events, spin_us)?
+        {
             return Ok(());
         }
-        let timeout = if has_work || !self.inbox.prepare_sleep() { Duration::ZERO } else { self.sleep_time() };
+        let timeout = if has_work || !self.inbox.prepare_sleep() {
+            Duration::ZERO
+        } else {
+            self.sleep_time()
+        };
         self.poller.wait(events, Some(timeout))?;
         self.inbox.awake();
         self.events.clear();
@@ -210,18 +219,29 @@ impl Reactor {
         self.inbox.take(&mut messages);
         for message in messages.drain(..) {
             match message {
-                Message::Connection { socket, peer, listener } => self.add_connection(socket, peer, listener),
-                Message::Respond { token, payload, throttle_ms } => self.respond_upcall(token, &payload, throttle_ms),
+                Message::Connection {
+                    socket,
+                    peer,
+                    listener,
+                } => self.add_connection(socket, peer, listener),
+                Message::Respond {
+                    token,
+                    payload,
+                    throttle_ms,
+                } => self.respond_upcall(token, &payload, throttle_ms),
                 Message::RespondNone { token } => self.respond_nothing(token),
                 Message::CloseConnection { token } => self.close_upcalled(token),
-                Message::Answer { connection, slot, frame } => self.answer(connection, slot, &frame),
+                Message::Answer {
+                    connection,
+                    slot,
+                    frame,
+                } => self.answer(connection, slot, &frame),
                 Message::FetchReady { fetch } => self.wake_fetch(fetch),
                 Message::ProduceAcked { part, error_code } => self.acknowledge(part, error_code),
                 Message::UpcallsTaken => {
                     let waiting = std::mem::take(&mut self.waiting_for_upcalls);
                     self.resumed.extend(waiting);
                 }
-                Message::Listen => self.start_listening(),
                 Message::Drain { deadline_ms } => self.start_draining(deadline_ms),
                 Message::Stop => self.is_stopping = true,
             }
@@ -234,7 +254,9 @@ impl Reactor {
         for event in events.drain(..) {
             match event.token {
                 WAKER_TOKEN => self.inbox.waker().drain(),
-                token if token > LISTENER_TOKEN - LISTENERS_MAX => self.accept((LISTENER_TOKEN - token) as usize),
+                token if token > LISTENER_TOKEN - LISTENERS_MAX => {
+                    self.accept((LISTENER_TOKEN - token) as usize)
+                }
                 token => self.connection_event(Key::from_u64(token), event),
             }
         }
@@ -243,7 +265,9 @@ impl Reactor {
     }
 
     fn connection_event(&mut self, key: Key, event: Event) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
         if event.failed {
             self.end(key);
             return;
@@ -252,7 +276,9 @@ impl Reactor {
             connection.blocked_on_write = false;
             self.note_change(key);
         }
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
         if connection.pause == Pause::No && !connection.is_closing {
             if event.readable || event.read_closed {
                 self.read(key);
@@ -268,8 +294,15 @@ impl Reactor {
         let mut left = READ_BYTES;
         loop {
             let limit = self.shared.options.socket_request_max_bytes;
-            let Some(connection) = self.connections.get_mut(key) else { return };
-            let received = connection.receive.receive(&connection.socket, &self.pool, limit, connection.has_staged);
+            let Some(connection) = self.connections.get_mut(key) else {
+                return;
+            };
+            let received = connection.receive.receive(
+                &connection.socket,
+                &self.pool,
+                limit,
+                connection.has_staged,
+            );
             let (bytes, is_last) = match received {
                 Ok(Received::More(bytes)) => (bytes, bytes >= left),
                 Ok(Received::Drained(bytes)) => (bytes, true),
@@ -299,7 +332,12 @@ impl Reactor {
                 self.metrics().add(Counter::BytesInTotal, bytes as u64);
                 self.cut(key);
             }
-            if is_last || self.connections.get(key).is_none_or(|connection| connection.pause != Pause::No || connection.is_closing) {
+            if is_last
+                || self
+                    .connections
+                    .get(key)
+                    .is_none_or(|connection| connection.pause != Pause::No || connection.is_closing)
+            {
                 break;
             }
         }
@@ -343,13 +381,19 @@ impl Reactor {
         }
         let mut lent = std::mem::take(&mut self.lent);
         for key in self.turn.connections() {
-            let connection = self.connections.get_mut(*key).expect("a connection with staged batches stays until the commit");
+            let connection = self
+                .connections
+                .get_mut(*key)
+                .expect("a connection with staged batches stays until the commit");
             lent.push(connection.receive.lend());
         }
         let connections = self.turn.connections().to_vec();
         self.turn.commit(&mut lent, self.wall_ms, &mut self.effects);
         for (key, buffer) in connections.iter().zip(lent.drain(..)) {
-            let connection = self.connections.get_mut(*key).expect("a connection with staged batches stays until the commit");
+            let connection = self
+                .connections
+                .get_mut(*key)
+                .expect("a connection with staged batches stays until the commit");
             connection.has_staged = false;
             connection.receive.bring_back(buffer);
             connection.receive.settle();
@@ -391,7 +435,9 @@ impl Reactor {
                 return;
             }
             for key in std::mem::take(&mut self.resumed) {
-                let Some(connection) = self.connections.get_mut(key) else { continue };
+                let Some(connection) = self.connections.get_mut(key) else {
+                    continue;
+                };
                 if connection.pause == Pause::No || connection.is_closing {
                     continue;
                 }
@@ -411,14 +457,20 @@ impl Reactor {
             self.note_change(key);
         }
         while let Some(key) = self.changed.pop() {
-            let Some(connection) = self.connections.get_mut(key) else { continue };
+            let Some(connection) = self.connections.get_mut(key) else {
+                continue;
+            };
             connection.is_noted = false;
             if connection.responses.has_output() && !connection.blocked_on_write {
-                match connection.responses.flush(&connection.socket, &mut self.spare) {
+                match connection
+                    .responses
+                    .flush(&connection.socket, &mut self.spare)
+                {
                     Ok((flushed, sent)) => {
                         if sent > 0 {
                             connection.last_active_ms = self.now_ms;
-                            self.shared.metrics[usize::from(self.index)].add(Counter::BytesOutTotal, sent as u64);
+                            self.shared.metrics[usize::from(self.index)]
+                                .add(Counter::BytesOutTotal, sent as u64);
                         }
                         connection.blocked_on_write = flushed == Flushed::Blocked;
                         if flushed == Flushed::Again {
@@ -428,10 +480,15 @@ impl Reactor {
                     Err(_) => connection.has_failed = true,
                 }
             }
-            if connection.pause == Pause::Busy && connection.under_way != UnderWay::Alone && connection.responses.held_bytes() < RESPONSE_BYTES_MAX {
+            if connection.pause == Pause::Busy
+                && connection.under_way != UnderWay::Alone
+                && connection.responses.held_bytes() < RESPONSE_BYTES_MAX
+            {
                 self.resumed.push(key);
             }
-            let is_done = connection.is_closing && connection.under_way == UnderWay::Nothing && !connection.responses.has_output();
+            let is_done = connection.is_closing
+                && connection.under_way == UnderWay::Nothing
+                && !connection.responses.has_output();
             if connection.has_failed || is_done {
                 self.close(key);
                 continue;
@@ -439,7 +496,11 @@ impl Reactor {
             let wanted = connection.wanted_interest();
             if wanted != connection.interest {
                 connection.interest = wanted;
-                if self.poller.modify(&connection.socket, key.to_u64(), wanted).is_err() {
+                if self
+                    .poller
+                    .modify(&connection.socket, key.to_u64(), wanted)
+                    .is_err()
+                {
                     self.close(key);
                 }
             }
@@ -468,12 +529,17 @@ impl Reactor {
     /// Idle connections, and those that began a frame and do not go on.
     fn sweep(&mut self) {
         let options = &self.shared.options;
-        let (idle_ms, partial_ms) = (options.connections_max_idle_ms, options.partial_frame_max_ms);
+        let (idle_ms, partial_ms) = (
+            options.connections_max_idle_ms,
+            options.partial_frame_max_ms,
+        );
         let mut ended = Vec::new();
         for key in self.connections.keys() {
             let connection = self.connections.get(key).expect("a key just listed");
             let silent_ms = self.now_ms.saturating_sub(connection.last_active_ms);
-            let is_partial = connection.receive.pending_bytes() > 0 && connection.under_way == UnderWay::Nothing && connection.pause != Pause::Upcalls;
+            let is_partial = connection.receive.pending_bytes() > 0
+                && connection.under_way == UnderWay::Nothing
+                && connection.pause != Pause::Upcalls;
             if silent_ms > idle_ms {
                 ended.push((key, Counter::ConnectionsIdleClosedTotal));
             } else if is_partial && silent_ms > partial_ms {

@@ -17,9 +17,17 @@ const SPARE_PRODUCES: usize = 256;
 
 impl Reactor {
     /// Decodes, checks and stages; the answer comes with the commit, or at once when nothing was staged.
-    pub(super) fn produce(&mut self, key: Key, frame: &Range<usize>, prefix: &RequestPrefix) -> Result<(), WireError> {
+    pub(super) fn produce(
+        &mut self,
+        key: Key,
+        frame: &Range<usize>,
+        prefix: &RequestPrefix,
+    ) -> Result<(), WireError> {
         let mut pending = self.spare_produces.pop().unwrap_or_default();
-        let connection = self.connections.get_mut(key).expect("the frame is from this connection");
+        let connection = self
+            .connections
+            .get_mut(key)
+            .expect("the frame is from this connection");
         let bytes = &connection.receive.bytes()[frame.clone()];
         let header = RequestHeader::parse(bytes, produce::is_flexible(prefix.api_version))?;
         let request = ProduceRequest::parse(bytes, header.body_at, prefix.api_version)?;
@@ -29,16 +37,38 @@ impl Reactor {
         let request_key = self.produces.insert(pending);
         let pending = self.produces.get_mut(request_key).expect("just inserted");
         let table = self.shared.table.load();
-        let context = ProduceContext { table: &table, client_id: header.client_id, now_ms: self.wall_ms };
+        let context = ProduceContext {
+            table: &table,
+            client_id: header.client_id,
+            now_ms: self.wall_ms,
+        };
         let (turn, reactor) = (&mut self.turn, self.index);
         let (mut staged_bytes, mut staged_records) = (0, 0);
-        pending.begin(&request, prefix.correlation_id, bytes, &context, |acks, batch| {
-            let part = ProducePart { reactor, request: request_key, part: batch.part };
-            staged_bytes += u64::from(batch.records.len);
-            staged_records += u64::from(batch.header.record_count as u32);
-            let start = frame.start + batch.records.start as usize;
-            turn.stage(key, start, batch.records.len as usize, &batch.partition, batch.header, part, acks);
-        });
+        pending.begin(
+            &request,
+            prefix.correlation_id,
+            bytes,
+            &context,
+            |acks, batch| {
+                let part = ProducePart {
+                    reactor,
+                    request: request_key,
+                    part: batch.part,
+                };
+                staged_bytes += u64::from(batch.records.len);
+                staged_records += u64::from(batch.header.record_count as u32);
+                let start = frame.start + batch.records.start as usize;
+                turn.stage(
+                    key,
+                    start,
+                    batch.records.len as usize,
+                    &batch.partition,
+                    batch.header,
+                    part,
+                    acks,
+                );
+            },
+        );
         connection.has_staged |= staged_bytes > 0;
         let is_complete = pending.is_complete();
         if !is_complete && pending.acks == Acks::All {
@@ -60,12 +90,15 @@ impl Reactor {
         let mut effects = std::mem::take(&mut self.effects);
         for (part, result, is_acknowledged) in effects.results.drain(..) {
             assert!(part.reactor == self.index, "a turn commits its own batches");
-            let Some(pending) = self.produces.get_mut(part.request) else { continue };
+            let Some(pending) = self.produces.get_mut(part.request) else {
+                continue;
+            };
             pending.set_result(part.part, result);
             if is_acknowledged {
                 self.acknowledge(part, 0);
             } else if let Some(deadline_ms) = pending.start_waiting() {
-                self.timers.set(deadline_ms, Timer::ProduceWait(part.request));
+                self.timers
+                    .set(deadline_ms, Timer::ProduceWait(part.request));
             }
         }
         for (part, error_code) in effects.acknowledged.drain(..) {
@@ -86,13 +119,21 @@ impl Reactor {
         }
         let metrics = self.metrics();
         metrics.count(Counter::AppendsTotal);
-        metrics.add(Counter::AppendedBatchesTotal, std::mem::take(&mut effects.appended_batches));
-        metrics.add(Counter::DuplicateBatchesTotal, std::mem::take(&mut effects.duplicates));
+        metrics.add(
+            Counter::AppendedBatchesTotal,
+            std::mem::take(&mut effects.appended_batches),
+        );
+        metrics.add(
+            Counter::DuplicateBatchesTotal,
+            std::mem::take(&mut effects.duplicates),
+        );
         self.effects = effects;
     }
 
     pub(super) fn acknowledge(&mut self, part: ProducePart, error_code: i16) {
-        let Some(pending) = self.produces.get_mut(part.request) else { return };
+        let Some(pending) = self.produces.get_mut(part.request) else {
+            return;
+        };
         pending.acknowledge(part.part, error_code);
         if pending.is_complete() {
             self.finish_produce(part.request);
@@ -107,17 +148,25 @@ impl Reactor {
     }
 
     fn finish_produce(&mut self, request: Key) {
-        let pending = self.produces.remove(request).expect("a request is finished once");
+        let pending = self
+            .produces
+            .remove(request)
+            .expect("a request is finished once");
         let failed_parts = pending.failed_parts();
         if failed_parts > 0 {
-            self.metrics().add(Counter::FailedProducePartitionsTotal, failed_parts as u64);
+            self.metrics()
+                .add(Counter::FailedProducePartitionsTotal, failed_parts as u64);
         }
         let key = pending.connection;
         if let Some(connection) = self.connections.get_mut(key) {
             if pending.acks == Acks::None {
-                connection.responses.complete_silently(pending.slot, &mut self.spare);
+                connection
+                    .responses
+                    .complete_silently(pending.slot, &mut self.spare);
             } else {
-                connection.responses.complete(pending.slot, &mut self.spare, |chunk| pending.write(chunk));
+                connection
+                    .responses
+                    .complete(pending.slot, &mut self.spare, |chunk| pending.write(chunk));
             }
             connection.under_way.end();
             self.note_change(key);

@@ -31,7 +31,10 @@ pub fn token_reactor(token: u64) -> usize {
 }
 
 fn token_of(reactor: u16, key: Key, slot: u32) -> u64 {
-    assert!(u64::from(key.index) <= mask(PLACE_BITS), "fewer than 2^20 connections a reactor");
+    assert!(
+        u64::from(key.index) <= mask(PLACE_BITS),
+        "fewer than 2^20 connections a reactor"
+    );
     u64::from(reactor) << (PLACE_BITS + GENERATION_BITS + SLOT_BITS)
         | u64::from(key.index) << (GENERATION_BITS + SLOT_BITS)
         | (u64::from(key.generation) & mask(GENERATION_BITS)) << SLOT_BITS
@@ -39,8 +42,16 @@ fn token_of(reactor: u16, key: Key, slot: u32) -> u64 {
 }
 
 impl Reactor {
-    pub(super) fn upcall(&mut self, key: Key, frame: &Range<usize>, prefix: &RequestPrefix) -> Result<(), WireError> {
-        let connection = self.connections.get_mut(key).expect("the frame is from this connection");
+    pub(super) fn upcall(
+        &mut self,
+        key: Key,
+        frame: &Range<usize>,
+        prefix: &RequestPrefix,
+    ) -> Result<(), WireError> {
+        let connection = self
+            .connections
+            .get_mut(key)
+            .expect("the frame is from this connection");
         if !self.shared.upcalls.has_room(usize::from(self.index)) {
             connection.receive.put_back(frame);
             connection.pause = Pause::Upcalls;
@@ -73,27 +84,36 @@ impl Reactor {
     }
 
     pub(super) fn respond_upcall(&mut self, token: u64, payload: &[u8], throttle_ms: u32) {
-        let Some((key, slot)) = self.upcalled(token) else { return };
+        let Some((key, slot)) = self.upcalled(token) else {
+            return;
+        };
         let connection = self.connections.get_mut(key).expect("the token found it");
         connection.upcalled_slot = None;
         let size = i32::try_from(payload.len()).expect("a response is smaller than 2 GiB");
-        connection.responses.complete(slot, &mut self.spare, |chunk| {
-            chunk.bytes.extend_from_slice(&size.to_be_bytes());
-            chunk.bytes.extend_from_slice(payload);
-        });
+        connection
+            .responses
+            .complete(slot, &mut self.spare, |chunk| {
+                chunk.bytes.extend_from_slice(&size.to_be_bytes());
+                chunk.bytes.extend_from_slice(payload);
+            });
         connection.under_way.end();
         if throttle_ms > 0 && connection.pause == Pause::No {
             connection.pause = Pause::Throttled;
-            self.timers.set(self.now_ms + u64::from(throttle_ms), Timer::Unthrottle(key));
+            self.timers
+                .set(self.now_ms + u64::from(throttle_ms), Timer::Unthrottle(key));
         }
         self.note_change(key);
     }
 
     pub(super) fn respond_nothing(&mut self, token: u64) {
-        let Some((key, slot)) = self.upcalled(token) else { return };
+        let Some((key, slot)) = self.upcalled(token) else {
+            return;
+        };
         let connection = self.connections.get_mut(key).expect("the token found it");
         connection.upcalled_slot = None;
-        connection.responses.complete_silently(slot, &mut self.spare);
+        connection
+            .responses
+            .complete_silently(slot, &mut self.spare);
         connection.under_way.end();
         self.note_change(key);
     }
@@ -110,7 +130,8 @@ impl Reactor {
         let generation = token >> SLOT_BITS & mask(GENERATION_BITS);
         let key = self.connections.key_at(place)?;
         let slot = self.connections.get(key)?.upcalled_slot?;
-        let is_same = u64::from(key.generation) & mask(GENERATION_BITS) == generation && u64::from(slot) & mask(SLOT_BITS) == token & mask(SLOT_BITS);
+        let is_same = u64::from(key.generation) & mask(GENERATION_BITS) == generation
+            && u64::from(slot) & mask(SLOT_BITS) == token & mask(SLOT_BITS);
         is_same.then_some((key, slot))
     }
 }
@@ -121,8 +142,21 @@ mod tests {
 
     #[test]
     fn a_token_names_its_reactor() {
-        let key = Key { index: 0xf_ffff, generation: 0xffff_ffff };
+        let key = Key {
+            index: 0xf_ffff,
+            generation: 0xffff_ffff,
+        };
         assert_eq!(token_reactor(token_of(255, key, 0xffff_ffff)), 255);
-        assert_eq!(token_of(0, Key { index: 1, generation: 0 }, 2), 1 << 36 | 2);
+        assert_eq!(
+            token_of(
+                0,
+                Key {
+                    index: 1,
+                    generation: 0
+                },
+                2
+            ),
+            1 << 36 | 2
+        );
     }
 }

@@ -1,0 +1,125 @@
+//! Owns turning JavaScript values into the data plane's and back. Never keeps a reference to a JavaScript value.
+
+use millrace_broker::{BrokerError, TopicConfig, Wake};
+use millrace_log::LogConfig;
+use millrace_record::TimestampType;
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Error, Status};
+use napi_derive::napi;
+
+/// An error code as JavaScript gets it in `error.code`.
+#[derive(Debug, Clone)]
+pub struct Code(&'static str);
+
+impl AsRef<str> for Code {
+    fn as_ref(&self) -> &str {
+        self.0
+    }
+}
+
+impl From<Status> for Code {
+    fn from(status: Status) -> Code {
+        Code(match status {
+            Status::InvalidArg => "INVALID_ARGUMENT",
+            _ => "NAPI",
+        })
+    }
+}
+
+pub use napi::Result;
+
+pub fn thrown(error: BrokerError) -> Error<Code> {
+    Error::new(Code(error.code), error.message)
+}
+
+pub fn invalid(message: impl Into<String>) -> Error<Code> {
+    Error::new(Code("INVALID_ARGUMENT"), message.into())
+}
+
+/// The largest integer a JavaScript number holds exactly; stands for "no limit".
+const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
+
+fn limit(value: i64) -> i64 {
+    if value >= MAX_SAFE_INTEGER {
+        i64::MAX
+    } else {
+        value
+    }
+}
+
+pub fn small(value: i64) -> u32 {
+    u32::try_from(value.clamp(0, i64::from(i32::MAX))).expect("clamped to what fits")
+}
+
+pub fn topic_id(bytes: &[u8]) -> Result<[u8; 16], Code> {
+    bytes
+        .try_into()
+        .map_err(|_| invalid("a topic id has 16 bytes"))
+}
+
+/// Settings of a topic; see TopicNativeConfig in src/native/partition-table.ts.
+#[napi(object)]
+pub struct TopicNativeConfig {
+    pub segment_bytes: i64,
+    pub segment_ms: i64,
+    pub segment_jitter_ms: i64,
+    pub segment_index_bytes: i64,
+    pub index_interval_bytes: i64,
+    pub max_message_bytes: i64,
+    pub message_timestamp_type: String,
+    pub message_timestamp_before_max_ms: i64,
+    pub message_timestamp_after_max_ms: i64,
+    pub compacted: bool,
+    pub min_insync_replicas: i64,
+    pub flush_messages: i64,
+    pub flush_ms: i64,
+    pub file_delete_delay_ms: i64,
+    /// Only for a bare log.
+    pub topic_id: Option<napi::bindgen_prelude::Buffer>,
+}
+
+pub fn topic_config(config: &TopicNativeConfig) -> Result<TopicConfig, Code> {
+    let message_timestamp_type = match config.message_timestamp_type.as_str() {
+        "CreateTime" => TimestampType::CreateTime,
+        "LogAppendTime" => TimestampType::LogAppendTime,
+        other => {
+            return Err(invalid(format!(
+                "messageTimestampType is {other}; it is CreateTime or LogAppendTime"
+            )));
+        }
+    };
+    Ok(TopicConfig {
+        log: LogConfig {
+            segment_bytes: small(config.segment_bytes),
+            segment_ms: limit(config.segment_ms),
+            segment_jitter_ms: limit(config.segment_jitter_ms),
+            segment_index_bytes: small(config.segment_index_bytes),
+            index_interval_bytes: small(config.index_interval_bytes),
+            max_message_bytes: small(config.max_message_bytes),
+            message_timestamp_type,
+            message_timestamp_before_max_ms: limit(config.message_timestamp_before_max_ms),
+            message_timestamp_after_max_ms: limit(config.message_timestamp_after_max_ms),
+            compacted: config.compacted,
+            file_delete_delay_ms: limit(config.file_delete_delay_ms),
+        },
+        min_in_sync_replicas: small(config.min_insync_replicas),
+        flush_messages: limit(config.flush_messages).max(1) as u64,
+        flush_ms: limit(config.flush_ms).max(0) as u64,
+    })
+}
+
+/// A function of any thread that makes the main thread call `on_wake`. It does not keep the process alive.
+pub fn waker(on_wake: &Function<'_, (), ()>) -> Result<Wake, Code> {
+    type OnWake = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
+    let built = on_wake
+        .build_threadsafe_function()
+        .callee_handled::<false>()
+        .weak::<true>()
+        .build();
+    let on_wake: OnWake = built.map_err(|error| invalid(error.reason.clone()))?;
+    Ok(Box::new(move || {
+        // Refused only while the process ends; then nobody is there to wake.
+        let _ = on_wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+    }))
+}

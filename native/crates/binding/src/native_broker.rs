@@ -1,0 +1,441 @@
+//! Owns the class `NativeBroker`: one data plane in this process.
+
+use crate::convert::{
+    Code, Result, TopicNativeConfig, invalid, small, thrown, topic_config, topic_id, waker,
+};
+use millrace_broker::{
+    Broker, BrokerOptions, Delta, ListenAddress, PublishedPartition, PublishedTopic,
+};
+use napi::bindgen_prelude::{Buffer, Function};
+use napi_derive::napi;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Every number is optional but the first ones; what is missing has the default of `BrokerOptions`. -1 means none or no limit, as in Kafka.
+#[napi(object)]
+pub struct NativeBrokerOptions {
+    pub node_id: i32,
+    pub cluster_id: String,
+    pub log_dirs: Vec<String>,
+    pub network_threads: u32,
+    pub socket_request_max_bytes: i64,
+    pub max_connections: i64,
+    pub max_connections_per_ip: Option<i64>,
+    pub queued_max_request_bytes: Option<i64>,
+    pub connections_max_idle_ms: Option<i64>,
+    pub partial_frame_max_ms: Option<i64>,
+    pub socket_send_buffer_bytes: Option<i64>,
+    pub socket_receive_buffer_bytes: Option<i64>,
+    pub max_in_flight_requests_per_connection: Option<i64>,
+    pub upcall_queue_max_bytes: Option<i64>,
+    pub fetch_max_bytes: Option<i64>,
+    pub max_incremental_fetch_session_cache_slots: Option<i64>,
+    pub min_incremental_fetch_session_eviction_ms: Option<i64>,
+    pub producer_id_expiration_ms: Option<i64>,
+    pub producer_ids_per_partition_max: Option<i64>,
+    pub sync_threads: Option<u32>,
+    pub log_flush_offset_checkpoint_interval_ms: Option<i64>,
+    pub num_recovery_threads_per_data_dir: Option<u32>,
+    pub spin_us: Option<i64>,
+}
+
+#[napi(object)]
+pub struct OpenedLogDirs {
+    pub directory_ids: Vec<String>,
+    pub clean_shutdown: bool,
+    pub cluster_id: String,
+}
+
+#[napi(object)]
+pub struct Listener {
+    pub name: String,
+    pub host: String,
+    pub port: u16,
+}
+
+#[napi(object)]
+pub struct ApiVersionRange {
+    pub api_key: i32,
+    pub min: i32,
+    pub max: i32,
+}
+
+#[napi(object)]
+pub struct TablePartition {
+    pub partition: i32,
+    pub leader_id: i32,
+    pub leader_epoch: i32,
+    pub replicas: Vec<i32>,
+    pub isr: Vec<i32>,
+}
+
+#[napi(object)]
+pub struct TableTopic {
+    pub name: String,
+    pub topic_id: Buffer,
+    pub internal: bool,
+    pub config: TopicNativeConfig,
+    pub partitions: Vec<TablePartition>,
+}
+
+#[napi(object)]
+pub struct TableDelta {
+    pub topics: Vec<TableTopic>,
+    pub deleted_topic_ids: Vec<Buffer>,
+}
+
+#[napi(object)]
+pub struct Failure {
+    pub topic_id: Buffer,
+    pub partition: i32,
+    pub error_code: i32,
+    pub message: String,
+}
+
+#[napi(object)]
+pub struct Published {
+    pub failures: Vec<Failure>,
+}
+
+#[napi(object)]
+pub struct PartitionOffsets {
+    pub log_start_offset: i64,
+    pub high_watermark: i64,
+    pub log_end_offset: i64,
+    pub last_stable_offset: i64,
+}
+
+#[napi(object)]
+pub struct DeletedRecords {
+    pub low_watermark: i64,
+    pub error_code: i32,
+}
+
+#[napi(object)]
+pub struct EpochEnd {
+    pub epoch: i32,
+    pub end_offset: i64,
+}
+
+#[napi]
+pub struct NativeBroker {
+    broker: Broker,
+}
+
+#[napi]
+impl NativeBroker {
+    #[napi(constructor)]
+    pub fn new(
+        options: NativeBrokerOptions,
+        on_wake: Function<'_, (), ()>,
+    ) -> Result<NativeBroker, Code> {
+        let broker = Broker::new(broker_options(options), waker(&on_wake)?).map_err(thrown)?;
+        Ok(NativeBroker { broker })
+    }
+
+    #[napi]
+    pub fn open(&self) -> Result<OpenedLogDirs, Code> {
+        let opened = self.broker.open().map_err(thrown)?;
+        Ok(OpenedLogDirs {
+            directory_ids: opened.directory_ids,
+            clean_shutdown: opened.clean_shutdown,
+            cluster_id: opened.cluster_id,
+        })
+    }
+
+    #[napi]
+    pub fn bind(&self, listeners: Vec<Listener>) -> Result<Vec<Listener>, Code> {
+        let addresses: Vec<_> = listeners
+            .into_iter()
+            .map(|Listener { name, host, port }| ListenAddress { name, host, port })
+            .collect();
+        let bound = self.broker.bind(&addresses).map_err(thrown)?;
+        Ok(bound
+            .into_iter()
+            .map(|ListenAddress { name, host, port }| Listener { name, host, port })
+            .collect())
+    }
+
+    #[napi]
+    pub fn listen(&self) -> Result<(), Code> {
+        self.broker.listen().map_err(thrown)
+    }
+
+    #[napi]
+    pub fn set_api_versions(&self, ranges: Vec<ApiVersionRange>) -> Result<(), Code> {
+        let short = |value: i32| {
+            i16::try_from(value).map_err(|_| invalid("API keys and versions are 16-bit numbers"))
+        };
+        let ranges: Result<Vec<_>, Code> = ranges
+            .iter()
+            .map(|range| Ok((short(range.api_key)?, short(range.min)?, short(range.max)?)))
+            .collect();
+        self.broker.set_api_versions(&ranges?);
+        Ok(())
+    }
+
+    #[napi]
+    pub fn publish(&self, delta: TableDelta) -> Result<Published, Code> {
+        let topics: Result<Vec<_>, Code> = delta.topics.into_iter().map(published_topic).collect();
+        let deleted: Result<Vec<_>, Code> = delta
+            .deleted_topic_ids
+            .iter()
+            .map(|id| topic_id(id))
+            .collect();
+        let failures = self
+            .broker
+            .publish(&Delta {
+                topics: topics?,
+                deleted_topic_ids: deleted?,
+            })
+            .map_err(thrown)?;
+        let failures = failures.into_iter().map(|failure| Failure {
+            topic_id: failure.topic_id.to_vec().into(),
+            partition: failure.partition,
+            error_code: i32::from(failure.error_code),
+            message: failure.message,
+        });
+        Ok(Published {
+            failures: failures.collect(),
+        })
+    }
+
+    #[napi]
+    pub fn take_events(&self, max_bytes: i64) -> Option<Buffer> {
+        self.broker
+            .take_events(usize::try_from(max_bytes).unwrap_or(0))
+            .map(Buffer::from)
+    }
+
+    #[napi]
+    pub fn respond(&self, token_high: u32, token_low: u32, payload: &[u8], throttle_ms: i64) {
+        self.broker.respond(
+            token(token_high, token_low),
+            payload.to_vec(),
+            small(throttle_ms),
+        );
+    }
+
+    #[napi]
+    pub fn respond_none(&self, token_high: u32, token_low: u32) {
+        self.broker.respond_none(token(token_high, token_low));
+    }
+
+    #[napi]
+    pub fn close_connection(&self, token_high: u32, token_low: u32) {
+        self.broker.close_connection(token(token_high, token_low));
+    }
+
+    #[napi]
+    pub fn append(
+        &self,
+        topic: &[u8],
+        partition: i32,
+        batch: &[u8],
+        sync: bool,
+    ) -> Result<i64, Code> {
+        let token = self
+            .broker
+            .append(&topic_id(topic)?, partition, batch.to_vec(), sync);
+        Ok(i64::try_from(token).expect("tokens count up from 1"))
+    }
+
+    #[napi]
+    pub fn read_log(
+        &self,
+        topic: &[u8],
+        partition: i32,
+        offset: i64,
+        max_bytes: i64,
+    ) -> Result<Buffer, Code> {
+        self.broker
+            .read_log(&topic_id(topic)?, partition, offset, small(max_bytes))
+            .map(Buffer::from)
+            .map_err(thrown)
+    }
+
+    #[napi]
+    pub fn partition_offsets(
+        &self,
+        topic: &[u8],
+        partition: i32,
+    ) -> Result<PartitionOffsets, Code> {
+        let offsets = self
+            .broker
+            .partition_offsets(&topic_id(topic)?, partition)
+            .map_err(thrown)?;
+        Ok(PartitionOffsets {
+            log_start_offset: offsets.log_start_offset,
+            high_watermark: offsets.high_watermark,
+            log_end_offset: offsets.log_end_offset,
+            last_stable_offset: offsets.last_stable_offset,
+        })
+    }
+
+    #[napi]
+    pub fn delete_records(
+        &self,
+        topic: &[u8],
+        partition: i32,
+        offset: i64,
+    ) -> Result<DeletedRecords, Code> {
+        Ok(
+            match self
+                .broker
+                .delete_records(&topic_id(topic)?, partition, offset)
+            {
+                Ok(low_watermark) => DeletedRecords {
+                    low_watermark,
+                    error_code: 0,
+                },
+                Err(error_code) => DeletedRecords {
+                    low_watermark: -1,
+                    error_code: i32::from(error_code),
+                },
+            },
+        )
+    }
+
+    #[napi]
+    pub fn offset_for_leader_epoch(
+        &self,
+        topic: &[u8],
+        partition: i32,
+        epoch: i32,
+    ) -> Result<EpochEnd, Code> {
+        let (epoch, end_offset) = self
+            .broker
+            .offset_for_leader_epoch(&topic_id(topic)?, partition, epoch)
+            .map_err(thrown)?;
+        Ok(EpochEnd { epoch, end_offset })
+    }
+
+    #[napi]
+    pub fn metrics(&self) -> HashMap<String, f64> {
+        self.broker.metrics().into_iter().collect()
+    }
+
+    #[napi]
+    pub fn drain(&self, timeout_ms: i64) {
+        self.broker
+            .drain(Duration::from_millis(u64::from(small(timeout_ms))));
+    }
+
+    #[napi]
+    pub fn close(&self) -> Result<(), Code> {
+        self.broker.close().map_err(thrown)
+    }
+}
+
+fn token(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+fn published_topic(topic: TableTopic) -> Result<PublishedTopic, Code> {
+    let partitions = topic
+        .partitions
+        .into_iter()
+        .map(|partition| PublishedPartition {
+            partition: partition.partition,
+            leader_id: partition.leader_id,
+            leader_epoch: partition.leader_epoch,
+            replicas: partition.replicas,
+            isr: partition.isr,
+        });
+    Ok(PublishedTopic {
+        topic_id: topic_id(&topic.topic_id)?,
+        is_internal: topic.internal,
+        config: topic_config(&topic.config)?,
+        partitions: partitions.collect(),
+        name: topic.name,
+    })
+}
+
+fn broker_options(options: NativeBrokerOptions) -> BrokerOptions {
+    let defaults = BrokerOptions::default();
+    let size = |value: Option<i64>, default: usize| {
+        value.map_or(default, |value| {
+            usize::try_from(value).unwrap_or(usize::MAX)
+        })
+    };
+    let ms = |value: Option<i64>, default: u64| {
+        value.map_or(default, |value| {
+            u64::try_from(value).unwrap_or(u64::MAX / 2)
+        })
+    };
+    BrokerOptions {
+        node_id: options.node_id,
+        cluster_id: options.cluster_id,
+        log_dirs: options.log_dirs.into_iter().map(PathBuf::from).collect(),
+        network_threads: options.network_threads as usize,
+        socket_request_max_bytes: size(
+            Some(options.socket_request_max_bytes),
+            defaults.socket_request_max_bytes,
+        ),
+        max_connections: size(Some(options.max_connections), defaults.max_connections),
+        max_connections_per_ip: size(
+            options.max_connections_per_ip,
+            defaults.max_connections_per_ip,
+        ),
+        // Kafka's -1 here means no limit; a data plane without one could be made to eat all memory.
+        queued_max_request_bytes: options
+            .queued_max_request_bytes
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .unwrap_or(defaults.queued_max_request_bytes),
+        connections_max_idle_ms: ms(
+            options.connections_max_idle_ms,
+            defaults.connections_max_idle_ms,
+        ),
+        partial_frame_max_ms: ms(options.partial_frame_max_ms, defaults.partial_frame_max_ms),
+        socket_send_buffer_bytes: options
+            .socket_send_buffer_bytes
+            .unwrap_or(defaults.socket_send_buffer_bytes),
+        socket_receive_buffer_bytes: options
+            .socket_receive_buffer_bytes
+            .unwrap_or(defaults.socket_receive_buffer_bytes),
+        max_in_flight_requests_per_connection: size(
+            options.max_in_flight_requests_per_connection,
+            defaults.max_in_flight_requests_per_connection,
+        )
+        .max(1),
+        upcall_queue_max_bytes: size(
+            options.upcall_queue_max_bytes,
+            defaults.upcall_queue_max_bytes,
+        ),
+        fetch_max_bytes: options
+            .fetch_max_bytes
+            .map_or(defaults.fetch_max_bytes, |bytes| {
+                i32::try_from(bytes).unwrap_or(i32::MAX)
+            }),
+        fetch_session_slots: size(
+            options.max_incremental_fetch_session_cache_slots,
+            defaults.fetch_session_slots,
+        ),
+        fetch_session_eviction_ms: options
+            .min_incremental_fetch_session_eviction_ms
+            .unwrap_or(defaults.fetch_session_eviction_ms),
+        producer_id_expiration_ms: options
+            .producer_id_expiration_ms
+            .unwrap_or(defaults.producer_id_expiration_ms),
+        producer_ids_per_partition_max: size(
+            options.producer_ids_per_partition_max,
+            defaults.producer_ids_per_partition_max,
+        )
+        .max(1),
+        sync_threads: options
+            .sync_threads
+            .map_or(defaults.sync_threads, |threads| threads as usize),
+        checkpoint_interval_ms: ms(
+            options.log_flush_offset_checkpoint_interval_ms,
+            defaults.checkpoint_interval_ms,
+        ),
+        recovery_threads_per_data_dir: options
+            .num_recovery_threads_per_data_dir
+            .map_or(defaults.recovery_threads_per_data_dir, |threads| {
+                threads as usize
+            }),
+        spin_us: ms(options.spin_us, defaults.spin_us),
+        ..defaults
+    }
+}
