@@ -119,9 +119,10 @@ export class Broker {
       onRequest: (event: RequestEvent) => router?.onRequest(event),
       onConnectionClosed: connectionId => router?.onConnectionClosed(connectionId),
       onLogDirFailed: ({ logDirIndex, message }) => {
-        logger.error('a log directory failed', { directory: config.logDirs[logDirIndex], reason: message })
+        const what = logDirIndex === null ? 'the data plane' : `the log directory ${config.logDirs[logDirIndex]}`
+        logger.error(`${what} failed`, { reason: message })
         // One directory holds the metadata log and, so far, every partition: without it there is nothing to serve.
-        fail(new Error(`the log directory ${config.logDirs[logDirIndex]} failed: ${message}`))
+        fail(new Error(`${what} failed: ${message}`))
       },
     })
     shutdown.onClose('data plane', () => data.close())

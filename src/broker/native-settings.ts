@@ -10,14 +10,16 @@ export function nativeSettings(config: BrokerConfig, identity: NodeIdentity): Br
     logDirs: config.logDirs,
     networkThreads: config.number('num.network.threads'),
     socketRequestMaxBytes: config.number('socket.request.max.bytes'),
+    queuedMaxRequestBytes: config.number('queued.max.request.bytes'),
     maxConnections: config.number('max.connections'),
     maxConnectionsPerIp: config.number('max.connections.per.ip'),
     connectionsMaxIdleMs: config.number('connections.max.idle.ms'),
     socketSendBufferBytes: config.number('socket.send.buffer.bytes'),
     socketReceiveBufferBytes: config.number('socket.receive.buffer.bytes'),
     fetchMaxBytes: config.number('fetch.max.bytes'),
-    fetchSessionSlots: config.number('max.incremental.fetch.session.cache.slots'),
+    maxIncrementalFetchSessionCacheSlots: config.number('max.incremental.fetch.session.cache.slots'),
     producerIdExpirationMs: config.number('producer.id.expiration.ms'),
-    recoveryThreadsPerDataDir: config.number('num.recovery.threads.per.data.dir'),
+    logFlushOffsetCheckpointIntervalMs: config.number('log.flush.offset.checkpoint.interval.ms'),
+    numRecoveryThreadsPerDataDir: config.number('num.recovery.threads.per.data.dir'),
   }
 }

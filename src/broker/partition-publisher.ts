@@ -4,7 +4,7 @@
 import type { GroupCoordinator } from '#coordinator'
 import { type Logger, uuidFromBytes, uuidToBytes } from '#host'
 import type { BrokerConfig } from '#config'
-import { type MetadataImage, toPartitionTable, type TopicImage } from '#metadata'
+import { type MetadataImage, partitionTable, partitionTableDelta, type TopicImage } from '#metadata'
 import type { BrokerHandle, PartitionTableDelta } from '#native'
 import { errorOf } from '#protocol'
 import type { MetadataChange } from './metadata-follower.ts'
@@ -33,8 +33,8 @@ export class PartitionPublisher {
     const deleted = delta === null ? topicsGone(previous, image) : delta.deletedTopics
     this.#pushDown(
       delta === null
-        ? { ...toPartitionTable(image, config), deletedTopicIds: deleted.map(({ topicId }) => uuidToBytes(topicId)) }
-        : toPartitionTable(delta, config),
+        ? { ...partitionTable(image, config), deletedTopicIds: deleted.map(({ topicId }) => uuidToBytes(topicId)) }
+        : partitionTableDelta(delta, image, config),
     )
     this.#moveCoordinators(image)
     if (deleted.length > 0) groups.topicDeleted(deleted.map(({ name, topicId }) => ({ name, topicId })))

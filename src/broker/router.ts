@@ -89,16 +89,17 @@ export class Router {
 
   #decode(event: RequestEvent): { handler: ApiHandler; body: never; context: RequestContext } | null {
     const handler = this.#options.handlers.get(event.apiKey)
+    if (handler === undefined || !supportsVersion(handler.api, event.apiVersion)) {
+      if (event.apiKey === apiVersions.key) {
+        // Not even the header is read: it may have changed since.
+        return { handler: TOO_NEW_API_VERSIONS, body: undefined as never, context: this.#context(event, '') }
+      }
+      this.counters.unsupportedRequests += 1
+      return null
+    }
     try {
       const frame = decodeRequestFrame(event.frame)
       assert(frame.header.apiKey === event.apiKey, 'the event names the api key of its frame')
-      if (handler === undefined || !supportsVersion(handler.api, event.apiVersion)) {
-        if (event.apiKey !== apiVersions.key) {
-          this.counters.unsupportedRequests += 1
-          return null
-        }
-        return { handler: TOO_NEW_API_VERSIONS, body: undefined as never, context: this.#context(event, '') }
-      }
       const body = decodeRequest(handler.api, event.apiVersion, frame.body) as never
       return { handler, body, context: this.#context(event, frame.header.clientId) }
     } catch (error) {
@@ -114,7 +115,7 @@ export class Router {
   }
 
   #context(event: RequestEvent, clientId: string): RequestContext {
-    const router = this
+    const closedSignal = (): AbortSignal => this.#closedSignal(event.connectionId)
     return {
       apiKey: event.apiKey,
       apiVersion: event.apiVersion,
@@ -125,7 +126,7 @@ export class Router {
       clientHost: `/${event.peerHost}`,
       services: this.#options.services,
       get closed(): AbortSignal {
-        return router.#closedSignal(event.connectionId)
+        return closedSignal()
       },
     }
   }

@@ -7,14 +7,31 @@ import { isMainThread } from 'node:worker_threads'
 import { NativeError } from './native-error.ts'
 import type { PartitionTableDelta, PublishResult, TopicNativeConfig } from './partition-table.ts'
 
+/** Settings of one data plane, named after Kafka's. Without one the core's default holds; -1 means none or no limit, as in Kafka. */
 export interface BrokerOptions {
   readonly nodeId: number
+  readonly clusterId: string
+  readonly logDirs: readonly string[]
   readonly networkThreads: number
   readonly socketRequestMaxBytes: number
-  readonly logDirs: readonly string[]
-  readonly clusterId: string
   readonly maxConnections: number
-  readonly [setting: string]: unknown
+  readonly maxConnectionsPerIp?: number
+  readonly queuedMaxRequestBytes?: number
+  readonly connectionsMaxIdleMs?: number
+  readonly partialFrameMaxMs?: number
+  readonly socketSendBufferBytes?: number
+  readonly socketReceiveBufferBytes?: number
+  readonly maxInFlightRequestsPerConnection?: number
+  readonly upcallQueueMaxBytes?: number
+  readonly fetchMaxBytes?: number
+  readonly maxIncrementalFetchSessionCacheSlots?: number
+  readonly minIncrementalFetchSessionEvictionMs?: number
+  readonly producerIdExpirationMs?: number
+  readonly producerIdsPerPartitionMax?: number
+  readonly syncThreads?: number
+  readonly logFlushOffsetCheckpointIntervalMs?: number
+  readonly numRecoveryThreadsPerDataDir?: number
+  readonly spinUs?: number
 }
 
 export interface BoundListener {

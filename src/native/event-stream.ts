@@ -8,7 +8,7 @@
 //                           u8 n + n bytes peer host (ascii)  u32 n + n bytes frame (from the api key on)
 //   kind 2 AppendDone       u64 token  i16 errorCode  i64 baseOffset  i64 lastOffset
 //   kind 3 ConnectionClosed u32 connection
-//   kind 4 LogDirFailed     u16 index  u16 n + n bytes message (utf-8)
+//   kind 4 LogDirFailed     u16 index (65535: the data plane itself)  u16 n + n bytes message (utf-8)
 import assert from 'node:assert'
 
 /** A request the native core does not answer itself. `token` names it in the answer; it may be answered once. */
@@ -41,7 +41,8 @@ export interface ConnectionClosedEvent {
 
 export interface LogDirFailedEvent {
   readonly kind: 'logDirFailed'
-  readonly logDirIndex: number
+  /** Null: not one directory but the data plane itself cannot go on. */
+  readonly logDirIndex: number | null
   readonly message: string
 }
 
@@ -52,6 +53,7 @@ const KIND_REQUEST = 1
 const KIND_APPEND_DONE = 2
 const KIND_CONNECTION_CLOSED = 3
 const KIND_LOG_DIR_FAILED = 4
+const BROKER_INDEX = 0xffff
 
 /** Walks one packed batch, in order. */
 export function* decodeEvents(batch: Buffer): Generator<NativeEvent> {
@@ -81,9 +83,10 @@ function decodeEvent(event: Buffer): NativeEvent {
       return { kind: 'connectionClosed', connectionId: event.readUInt32LE(1) }
     case KIND_LOG_DIR_FAILED: {
       const messageBytes = event.readUInt16LE(3)
+      const index = event.readUInt16LE(1)
       return {
         kind: 'logDirFailed',
-        logDirIndex: event.readUInt16LE(1),
+        logDirIndex: index === BROKER_INDEX ? null : index,
         message: event.toString('utf8', 5, 5 + messageBytes),
       }
     }

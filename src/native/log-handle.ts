@@ -80,12 +80,14 @@ export class LogHandle {
     if (this.#closed) throw new NativeError('CLOSED', 'the log is closed')
   }
 
+  /** Until nothing is left: the core wakes us again only after we have seen that. */
   #takeCompletions(): void {
-    if (this.#closed) return
-    const batch = this.#raw.takeCompletions()
-    if (batch === null) return
-    for (const event of decodeEvents(batch)) {
-      if (event.kind === 'appendDone') this.#appends.settle(event)
+    while (!this.#closed) {
+      const batch = this.#raw.takeCompletions()
+      if (batch === null) return
+      for (const event of decodeEvents(batch)) {
+        if (event.kind === 'appendDone') this.#appends.settle(event)
+      }
     }
   }
 }

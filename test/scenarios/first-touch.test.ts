@@ -126,7 +126,7 @@ test('Metadata 12 finds topics by id and refuses an unknown id', async () => {
 
 test('Metadata 0 with an empty list means all topics, Metadata 1 none', async () => {
   const all = await client.send(metadata, 0, { topics: [] })
-  expect(all.topics.map(({ name }) => name).sort()).toEqual(expect.arrayContaining(['auto', 'orders']))
+  expect(all.topics.map(({ name }) => name)).toEqual(expect.arrayContaining(['auto', 'orders']))
   const none = await client.send(metadata, 1, { topics: [] })
   expect(none.topics).toEqual([])
 })

@@ -18,10 +18,10 @@ test('topics asked for are there, and any client finds them', async () => {
   const admin = new Kafka({ brokers: [kafka.bootstrap], logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
   const { topics } = await admin.fetchTopicMetadata({ topics: ['orders', 'plain'] })
-  expect(topics.map(({ name, partitions }) => [name, partitions.length]).sort()).toEqual([
-    ['orders', 3],
-    ['plain', 1],
-  ])
+  expect(Object.fromEntries(topics.map(({ name, partitions }) => [name, partitions.length]))).toEqual({
+    orders: 3,
+    plain: 1,
+  })
   await admin.disconnect()
   await kafka.stop()
 })
