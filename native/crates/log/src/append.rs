@@ -188,7 +188,7 @@ impl<D: Disk> Log<D> {
         }
     }
 
-    fn load_active(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn load_active(&mut self) -> Result<(), StorageError> {
         if let Err(error) = self.leader_epochs() {
             return Err(self.unreadable(error));
         }
@@ -288,24 +288,23 @@ impl<D: Disk> Log<D> {
             .expect("there is always an active segment");
         active.flush_indexes(&self.files, true)?;
         let is_replaced = active.size == 0;
+        // The handle may have been let go with bytes still unsynced.
+        let file = Arc::clone(active.file(&self.files)?);
         let mut next = Segment::new(&self.files, base_offset, now_ms);
         next.create_file(&self.files)?;
         if is_replaced {
             // Nothing to keep: the empty segment's base is too far behind the next offset.
             self.drop_segments_from(self.segments.len() - 1)?;
         } else {
-            let rolled = self.active();
-            let files: Vec<_> = rolled
-                .open_file()
-                .into_iter()
-                .chain(rolled.index_files())
-                .cloned()
-                .collect();
-            for file in files {
+            let rolled = self
+                .segments
+                .last()
+                .expect("there is always an active segment");
+            for file in rolled.index_files().cloned().chain([file]) {
                 self.sync.note_rolled(file);
             }
         }
-        self.sync.note_directory_change();
+        self.sync.note_new_segment(base_offset);
         self.append_positions.clear();
         self.segments.push(next);
         Ok(())

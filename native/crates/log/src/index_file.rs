@@ -182,6 +182,10 @@ impl<D: Disk, E: IndexEntry> IndexFile<D, E> {
         Ok(())
     }
 
+    pub(crate) fn sync(&self) -> Result<(), StorageError> {
+        self.opened().sync_data().attempt("sync", &self.path)
+    }
+
     /// The last entry for which `is_below` holds. It must hold for a prefix of the entries (they ascend).
     pub(crate) fn last_below(
         &mut self,

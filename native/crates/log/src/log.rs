@@ -19,7 +19,9 @@ use crate::read::PositionRing;
 use crate::retention::PendingDeletion;
 use crate::segment::Segment;
 use crate::segment_files::SegmentFiles;
-use crate::sync_mark::{SyncMark, SyncState, SyncTarget};
+use crate::sync_mark::{
+    ActiveFiles, INDEX_SYNC_ENTRIES, IndexEntries, SyncMark, SyncState, SyncTarget,
+};
 
 pub struct Log<D: Disk> {
     pub(crate) files: SegmentFiles<D>,
@@ -89,6 +91,11 @@ impl<D: Disk> Log<D> {
         self.sync.synced_offset
     }
 
+    /// What the recovery-point checkpoint of the log directory is to hold: recovery begins here. At most the synced offset.
+    pub fn recovery_point(&self) -> i64 {
+        self.sync.recovery_point
+    }
+
     /// Bytes of all segments.
     pub fn size_bytes(&self) -> u64 {
         self.segments
@@ -124,22 +131,73 @@ impl<D: Disk> Log<D> {
         if self.sync.is_everything_synced(self.log_end_offset) {
             return Ok(None);
         }
-        // A released active segment with unsynced bytes has lost its handle; opening it again reaches the same pages.
+        self.target(INDEX_SYNC_ENTRIES).map(Some)
+    }
+
+    /// The same, with every index entry: afterwards the recovery point is the log end offset. For the regular checkpoint; None when nothing
+    /// was appended since the last.
+    pub fn checkpoint_target(&mut self) -> Result<Option<SyncTarget<D>>, StorageError> {
+        if self.sync.is_everything_synced(self.log_end_offset)
+            && self.sync.recovery_point == self.log_end_offset
+        {
+            return Ok(None);
+        }
+        self.load_active()?;
+        self.target(0).map(Some)
+    }
+
+    fn target(&mut self, index_entries_max: u32) -> Result<SyncTarget<D>, StorageError> {
+        let active = self.active_files(index_entries_max);
+        self.fenced |= active.is_err();
+        Ok(self
+            .sync
+            .target(&self.files.dir, active?, self.log_end_offset))
+    }
+
+    /// The active segment's files that need a sync. Its index goes along when more than `index_entries_max` entries of it are unsynced.
+    fn active_files(&mut self, index_entries_max: u32) -> Result<ActiveFiles<D>, StorageError> {
         let active = self
             .segments
             .last_mut()
             .expect("there is always an active segment");
-        let needs_active = active.size > 0 && self.sync.synced_offset < self.log_end_offset;
-        if needs_active && let Err(error) = active.file(&self.files) {
-            self.fenced = true;
-            return Err(error);
+        let base_offset = active.base_offset;
+        let mut files = Vec::new();
+        if active.size > 0 && self.sync.synced_offset < self.log_end_offset {
+            // A released segment has lost its handle; opening it again reaches the same pages.
+            files.push(Arc::clone(active.file(&self.files)?));
         }
-        let active_file = active.open_file().filter(|_| needs_active);
-        Ok(Some(self.sync.target(
-            &self.files.dir,
-            active_file,
-            self.log_end_offset,
-        )))
+        let Some(entries) = active.index_len() else {
+            // Released: its index was written out, but perhaps not synced. What was vouched for before still is.
+            return Ok(ActiveFiles {
+                files,
+                indexed_offset: self.sync.recovery_point,
+                index_entries: None,
+            });
+        };
+        let unsynced = self.sync.unsynced_index_entries(base_offset, entries);
+        let is_taken = unsynced > index_entries_max;
+        if is_taken {
+            active.flush_indexes(&self.files, false)?;
+            files.extend(active.index_files().cloned());
+        }
+        if is_taken || unsynced == 0 {
+            let index_entries = Some(IndexEntries {
+                segment_base_offset: base_offset,
+                entries,
+            });
+            return Ok(ActiveFiles {
+                files,
+                indexed_offset: self.log_end_offset,
+                index_entries,
+            });
+        }
+        // The indexes of the segments before it are in the request or were synced.
+        let indexed_offset = self.sync.recovery_point.max(base_offset);
+        Ok(ActiveFiles {
+            files,
+            indexed_offset,
+            index_entries: None,
+        })
     }
 
     /// The sync behind the mark has succeeded. Returns the synced offset.
@@ -155,14 +213,26 @@ impl<D: Disk> Log<D> {
 
     /// Syncs on the calling thread. For start-up, shutdown and logs without a reactor.
     pub fn sync(&mut self) -> Result<i64, StorageError> {
-        if let Some(target) = self.sync_target()? {
-            if let Err(error) = target.request.perform(&self.files.disk) {
-                self.fenced = true;
-                return Err(StorageError::new("sync", &self.files.dir, error));
-            }
-            self.mark_synced(target.mark);
-        }
+        let target = self.sync_target()?;
+        self.perform(target)?;
         Ok(self.sync.synced_offset)
+    }
+
+    /// `sync`, with every index entry. Returns the recovery point.
+    pub fn checkpoint(&mut self) -> Result<i64, StorageError> {
+        let target = self.checkpoint_target()?;
+        self.perform(target)?;
+        Ok(self.sync.recovery_point)
+    }
+
+    fn perform(&mut self, target: Option<SyncTarget<D>>) -> Result<(), StorageError> {
+        let Some(target) = target else { return Ok(()) };
+        if let Err(error) = target.request.perform(&self.files.disk) {
+            self.fenced = true;
+            return Err(StorageError::new("sync", &self.files.dir, error));
+        }
+        self.mark_synced(target.mark);
+        Ok(())
     }
 
     /// Writes index entries out and lets go of every file handle and index page: for a partition nobody has used for a while.
@@ -180,8 +250,10 @@ impl<D: Disk> Log<D> {
     /// written when every log of the directory has closed cleanly. Not clean = as if the process had died.
     pub fn close(&mut self, clean: bool) -> Result<i64, StorageError> {
         if clean && !self.fenced {
-            for segment in &mut self.segments {
-                segment.flush_indexes(&self.files, true)?;
+            if self.sync.recovery_point < self.log_end_offset {
+                self.load_active()?;
+                self.note_final_index_entries()?;
+                self.checkpoint()?;
             }
             self.sync()?;
         }
@@ -190,7 +262,18 @@ impl<D: Disk> Log<D> {
             // What could be written has been; what remains is rebuilt at the next open.
             let _ = segment.release(&self.files);
         }
-        Ok(self.sync.synced_offset)
+        Ok(self.sync.recovery_point)
+    }
+
+    /// The last time entry of a segment is its largest timestamp, as on roll.
+    fn note_final_index_entries(&mut self) -> Result<(), StorageError> {
+        let active = self
+            .segments
+            .last_mut()
+            .expect("there is always an active segment");
+        active.flush_indexes(&self.files, true)?;
+        self.sync.forget_synced_index();
+        Ok(())
     }
 
     // ---- leader epochs

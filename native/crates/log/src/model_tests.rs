@@ -35,7 +35,9 @@ enum Operation {
     NewEpoch,
     Snapshot,
     Sync,
-    Checkpoint,
+    Checkpoint {
+        whole: bool,
+    },
     Release,
     CloseAndReopen,
     KillAndReopen,
@@ -56,7 +58,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Operation::NewEpoch),
         1 => Just(Operation::Snapshot),
         3 => Just(Operation::Sync),
-        2 => Just(Operation::Checkpoint),
+        2 => any::<bool>().prop_map(|whole| Operation::Checkpoint { whole }),
         1 => Just(Operation::Release),
         2 => Just(Operation::CloseAndReopen),
         1 => Just(Operation::KillAndReopen),
@@ -78,7 +80,7 @@ impl World for MemoryDisk {
     }
 
     fn lose_power(&self, seed: u64) -> bool {
-        self.crash(if seed % 4 == 0 {
+        self.crash(if seed.is_multiple_of(4) {
             Crash::KeepSynced
         } else {
             Crash::KeepSome { seed }
@@ -181,8 +183,14 @@ impl<D: World> Model<D> {
                 .log
                 .write_producer_snapshot(&[snapshot_entry(self.log_end_offset)]),
             Operation::Sync => assert_eq!(self.log.sync().expect("sync"), self.log_end_offset),
-            Operation::Checkpoint => {
-                self.recovery_point = self.log.synced_offset();
+            Operation::Checkpoint { whole } => {
+                if *whole {
+                    assert_eq!(
+                        self.log.checkpoint().expect("checkpoint"),
+                        self.log_end_offset
+                    );
+                }
+                self.recovery_point = self.log.recovery_point();
                 self.log_start_checkpoint = self.log_start_offset;
             }
             Operation::Release => self.log.release_files().expect("release"),
@@ -216,6 +224,7 @@ impl<D: World> Model<D> {
         assert_eq!(self.log.log_end_offset(), self.log_end_offset);
         assert_eq!(self.log.log_start_offset(), self.log_start_offset);
         assert!(self.log.synced_offset() <= self.log_end_offset);
+        assert!(self.log.recovery_point() <= self.log.synced_offset());
     }
 
     fn append(&mut self, batches: &[(u8, u16)]) {
@@ -265,7 +274,10 @@ impl<D: World> Model<D> {
         let bytes = slice.to_vec().expect("read");
         let mut index = first;
         for item in BatchIter::new(&bytes) {
-            assert_eq!(item.expect("whole batches").1, self.batches[index].1);
+            assert!(
+                item.expect("whole batches").1 == self.batches[index].1,
+                "batch {index} differs"
+            );
             index += 1;
         }
         assert!(bytes.len() <= max_bytes as usize || (min_one && index == first + 1));
@@ -318,7 +330,8 @@ impl<D: World> Model<D> {
         }
         self.log_start_offset = self.log_start_offset.min(self.log_end_offset);
         // As the caller must.
-        self.recovery_point = self.log.synced_offset();
+        self.recovery_point = self.log.recovery_point();
+        self.log_start_checkpoint = self.log_start_checkpoint.min(self.log_start_offset);
     }
 
     fn reopen(&mut self, clean_shutdown: bool) {
@@ -374,7 +387,10 @@ impl<D: World> Model<D> {
                 .expect("read")
                 .expect("data");
             for item in BatchIter::new(&slice.to_vec().expect("read")) {
-                assert_eq!(item.expect("whole batches").1, self.batches[index].1);
+                assert!(
+                    item.expect("whole batches").1 == self.batches[index].1,
+                    "batch {index} differs"
+                );
                 index += 1;
             }
             offset = slice.next_offset_hint;

@@ -80,7 +80,7 @@ pub fn parse_producer_snapshot(bytes: &[u8]) -> Option<Vec<ProducerSnapshotEntry
     .ok()?;
     let entries = &bytes[ENTRIES_AT..];
     // Counted against what is there before anything is reserved for it.
-    if entries.len() % ENTRY_BYTES != 0 || entries.len() / ENTRY_BYTES != count {
+    if !entries.len().is_multiple_of(ENTRY_BYTES) || entries.len() / ENTRY_BYTES != count {
         return None;
     }
     Some(entries.chunks_exact(ENTRY_BYTES).map(parse_entry).collect())

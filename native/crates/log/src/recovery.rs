@@ -23,7 +23,7 @@ use crate::partition_metadata::PartitionMetadata;
 use crate::read::PositionRing;
 use crate::segment::{Segment, read_error};
 use crate::segment_files::SegmentFiles;
-use crate::sync_mark::SyncState;
+use crate::sync_mark::{IndexEntries, SyncState};
 
 /// Bytes read at a time while checksums are computed.
 const WINDOW_BYTES: usize = if cfg!(test) { 512 } else { 1024 * 1024 };
@@ -253,8 +253,11 @@ impl<D: Disk> Log<D> {
             // Offset 0 needs no file to be remembered: an empty partition costs nothing until it is written.
             if self.log_start_offset > 0 {
                 first.create_file(&self.files)?;
-                self.sync.note_directory_change();
             }
+            self.sync.note_synced_index(IndexEntries {
+                segment_base_offset: self.log_start_offset,
+                entries: 0,
+            });
             self.segments.push(first);
         }
         Ok(())
@@ -266,7 +269,13 @@ impl<D: Disk> Log<D> {
             match active.next_offset(&self.files, &self.config) {
                 Ok(next_offset) => {
                     self.log_end_offset = next_offset;
-                    self.sync.synced_offset = next_offset;
+                    self.sync.note_found(next_offset);
+                    if let Some(entries) = active.index_len() {
+                        self.sync.note_synced_index(IndexEntries {
+                            segment_base_offset: active.base_offset,
+                            entries,
+                        });
+                    }
                     active.release(&self.files)?;
                     return Ok(());
                 }
@@ -307,7 +316,7 @@ impl<D: Disk> Log<D> {
             }
         }
         self.log_end_offset = next_offset;
-        self.sync.synced_offset = recovery_point.min(next_offset);
+        self.sync.note_found(recovery_point.min(next_offset));
         self.remove_snapshots(|snapshot| snapshot > next_offset)?;
         self.restore_epochs(recovery_point, &epochs_seen)?;
         self.settle_recovered(first)?;
@@ -441,7 +450,7 @@ impl<D: Disk> Log<D> {
             || self.report.truncated_bytes > 0
             || self.report.cleaned_files > 0
         {
-            self.sync()?;
+            self.checkpoint()?;
         }
         self.release_files()?;
         Ok(())

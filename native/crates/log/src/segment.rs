@@ -58,9 +58,27 @@ impl<D: Disk> Indexes<D> {
             .map(|(offsets, times)| Indexes { offsets, times }))
     }
 
+    /// Times first: a process killed in between leaves time entries without offset entries, which are dropped, not the other way round.
     fn flush(&mut self, disk: &D) -> Result<(), StorageError> {
-        self.offsets.flush(disk)?;
-        self.times.flush(disk)
+        self.times.flush(disk)?;
+        self.offsets.flush(disk)
+    }
+
+    /// Replaces the files on disk so that no crash leaves an offset index beside a time index that is not as complete.
+    fn write_anew(
+        &mut self,
+        files: &SegmentFiles<D>,
+        base_offset: i64,
+    ) -> Result<(), StorageError> {
+        files.remove(&files.path(base_offset, INDEX_SUFFIX))?;
+        files
+            .disk
+            .sync_dir(&files.dir)
+            .attempt("sync", &files.dir)?;
+        self.times.flush(&files.disk)?;
+        self.times.sync()?;
+        self.offsets.flush(&files.disk)?;
+        self.offsets.sync()
     }
 
     /// Drops the entries of batches at or behind `position`, a boundary.
@@ -157,6 +175,11 @@ impl<D: Disk> Segment<D> {
         })
     }
 
+    /// Entries of the offset index; None while it is not loaded.
+    pub(crate) fn index_len(&self) -> Option<u32> {
+        self.indexes.as_ref().map(|indexes| indexes.offsets.len())
+    }
+
     /// Creates the file, emptying one that may lie there.
     pub(crate) fn create_file(&mut self, files: &SegmentFiles<D>) -> Result<(), StorageError> {
         assert!(self.size == 0, "a segment with batches has a file");
@@ -196,6 +219,13 @@ impl<D: Disk> Segment<D> {
             indexes.flush(&files.disk)?;
         }
         Ok(())
+    }
+
+    fn write_indexes_anew(&mut self, files: &SegmentFiles<D>) -> Result<(), StorageError> {
+        self.indexes
+            .as_mut()
+            .expect("just rebuilt")
+            .write_anew(files, self.base_offset)
     }
 
     /// Takes note of a batch that now lies at the end of the segment: Kafka's rule for index entries.
@@ -453,7 +483,7 @@ impl<D: Disk> Segment<D> {
         }
         assert!(rebuilt.size == size, "the scan covered the whole segment");
         rebuilt.file = Some(file);
-        rebuilt.flush_indexes(files, false)?;
+        rebuilt.write_indexes_anew(files)?;
         *self = rebuilt;
         Ok(())
     }
@@ -716,21 +746,20 @@ impl<D: Disk> Segment<D> {
         let Some(mut indexes) = Indexes::load(files, base_offset)? else {
             return Ok(None);
         };
-        let is_below = |relative: u32| base_offset + i64::from(relative) < recovery_point;
         if !indexes.offsets.ascends()? || !indexes.times.ascends()? {
             return Ok(None);
         }
-        let Some(entry) = indexes
+        let is_below = |relative: u32| base_offset + i64::from(relative) < recovery_point;
+        let entry = indexes
             .offsets
-            .last_below(|entry| is_below(entry.relative_offset))?
-        else {
-            return Ok(None);
-        };
-        if entry.position >= self.size || self.check_entry(files, entry)?.is_none() {
+            .last_below(|entry| is_below(entry.relative_offset))?;
+        if let Some(entry) = entry
+            && (entry.position >= self.size || self.check_entry(files, entry)?.is_none())
+        {
             return Ok(None);
         }
-        let mut position = entry.position;
-        let walked = self.scan(files, entry.position, |located| {
+        let mut position = entry.map_or(0, |entry| entry.position);
+        let walked = self.scan(files, position, |located| {
             let is_synced = located.header.last_offset() < recovery_point;
             if is_synced {
                 position = located.end();
@@ -741,12 +770,21 @@ impl<D: Disk> Segment<D> {
             Ok(()) | Err(ReadError::Corrupt { .. }) => {}
             Err(error) => return Err(error),
         }
-        indexes.truncate(position)?;
-        let Some(tail) = self.scan_tail(files, &indexes, position)? else {
-            return Ok(None);
-        };
+        // Only what was just checked and what lies before it: later entries may stem from before a truncation.
+        let kept = entry.map(|entry| entry.relative_offset);
+        indexes
+            .offsets
+            .truncate(|entry| kept.is_some_and(|kept| entry.relative_offset <= kept))?;
+        indexes
+            .times
+            .truncate(|entry| kept.is_some_and(|kept| entry.relative_offset <= kept))?;
+        if position > 0 {
+            let Some(tail) = self.scan_tail(files, &indexes, position)? else {
+                return Ok(None);
+            };
+            self.tail = Some(tail);
+        }
         self.indexes = Some(Box::new(indexes));
-        self.tail = Some(tail);
         self.size = position;
         Ok(Some(position))
     }
@@ -771,6 +809,7 @@ impl<D: Disk> Segment<D> {
             Err(error) => return Err(error),
         }
         rebuilt.file = self.file.take();
+        rebuilt.write_indexes_anew(files)?;
         *self = rebuilt;
         Ok(self.size)
     }
