@@ -801,7 +801,7 @@ impl Partition {
         let state = self.lock();
         match &state.storage {
             Storage::Open(open) => Some(CheckpointOffsets {
-                recovery_point: open.log.synced_offset(),
+                recovery_point: open.log.recovery_point(),
                 log_start_offset: open.log.log_start_offset(),
                 high_watermark: open.leader.high_watermark(),
             }),
