@@ -1,9 +1,12 @@
 // Owns what `millrace start` accepts. The work is in start.ts, loaded when it is called.
 import { buildCommand } from '@stricli/core'
 
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
 export interface StartFlags {
   readonly override?: readonly string[] | undefined
   readonly json: boolean
+  readonly logLevel: (typeof LOG_LEVELS)[number]
 }
 
 export const startCommand = buildCommand<StartFlags, [file?: string]>({
@@ -17,6 +20,12 @@ export const startCommand = buildCommand<StartFlags, [file?: string]>({
         optional: true,
         placeholder: 'key=value',
         brief: 'Set one property, over what the file says; may be given again',
+      },
+      logLevel: {
+        kind: 'enum',
+        values: LOG_LEVELS,
+        default: 'warn',
+        brief: 'What goes to standard error, one line of JSON each',
       },
       json: { kind: 'boolean', default: false, withNegated: false, brief: 'Print one line of JSON when ready' },
     },

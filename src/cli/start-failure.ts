@@ -4,9 +4,17 @@ import { CommandFailure, ExitCode } from './exit-codes.ts'
 const CODES: Readonly<Record<string, ExitCode>> = {
   EADDRINUSE: ExitCode.ADDRESS,
   EADDRNOTAVAIL: ExitCode.ADDRESS,
-  EACCES_BIND: ExitCode.ADDRESS,
+  // Of all that is opened at start only a port is refused by permission: directories are UNWRITABLE.
+  EACCES: ExitCode.ADDRESS,
+  ENOTFOUND: ExitCode.ADDRESS,
   LOCKED: ExitCode.LOCKED,
   UNWRITABLE: ExitCode.DATA_DIRECTORY,
+  UNREADABLE: ExitCode.DATA_DIRECTORY,
+  BAD_META_PROPERTIES: ExitCode.DATA_DIRECTORY,
+  OTHER_CLUSTER: ExitCode.DATA_DIRECTORY,
+  OTHER_NODE: ExitCode.DATA_DIRECTORY,
+  IO: ExitCode.DATA_DIRECTORY,
+  KAFKA_STORAGE_ERROR: ExitCode.DATA_DIRECTORY,
   ADDON_MISSING: ExitCode.NATIVE_CORE,
   ADDON_UNLOADABLE: ExitCode.NATIVE_CORE,
 }

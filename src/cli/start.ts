@@ -15,10 +15,13 @@ const SIGNAL_STATUS = 128
 
 export async function start(flags: StartFlags, file?: string): Promise<void> {
   const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS)
+  // From here on: a signal during the start stops the broker as soon as it is up.
+  const signalled = firstSignal()
   try {
     const broker = await startBroker(flags, file)
     process.stdout.write(flags.json ? readyJson(broker) : readyText(broker))
-    const failure = await stopped(broker)
+    const failure = await Promise.race([signalled, broker.failed])
+    await broker.stop()
     if (failure !== null) throw new CommandFailure(ExitCode.DATA_DIRECTORY, failure.message, { cause: failure })
   } finally {
     clearInterval(keepAlive)
@@ -29,15 +32,14 @@ async function startBroker(flags: StartFlags, file: string | undefined): Promise
   try {
     const overrides = new Map((flags.override ?? []).map(parseOverride))
     const config = BrokerConfig.load(file === undefined ? { overrides } : { file, overrides })
-    return await Broker.start(config, realHost())
+    return await Broker.start(config, realHost({ level: flags.logLevel }))
   } catch (error) {
     throw startFailure(error)
   }
 }
 
-/** Resolves when the broker has stopped: null after a signal, an error when it gave up by itself. */
-async function stopped(broker: Broker): Promise<Error | null> {
-  const signalled = new Promise<null>(resolveSignalled => {
+function firstSignal(): Promise<null> {
+  return new Promise(resolveSignalled => {
     let stopping = false
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => {
@@ -48,9 +50,6 @@ async function stopped(broker: Broker): Promise<Error | null> {
       })
     }
   })
-  const failure = await Promise.race([signalled, broker.failed])
-  await broker.stop()
-  return failure
 }
 
 function readyMs(): number {
