@@ -17,6 +17,7 @@ import {
   type MetadataRecordInput,
 } from '#protocol'
 import type { ControllerResult } from './controller-result.ts'
+import { uniqueBy } from './duplicates.ts'
 import { topicNameFault } from './topic-names.ts'
 
 export const TOPIC_RESOURCE = ResourceType.TOPIC
@@ -35,20 +36,17 @@ export interface AlterConfigsInput {
 export function incrementalAlterConfigs(input: AlterConfigsInput): ControllerResult<IncrementalAlterConfigsResponse> {
   const { request } = input
   const records: MetadataRecordInput[] = []
-  const keys = request.resources.map(({ resourceType, resourceName }) => `${resourceType}:${resourceName}`)
-  const responses = request.resources.flatMap((resource, index): IncrementalAlterConfigsResponse['responses'] => {
+  const keyOf = ({ resourceType, resourceName }: Resource): string => `${resourceType}:${resourceName}`
+  const { items, twice } = uniqueBy(request.resources, keyOf)
+  const responses = items.map((resource): IncrementalAlterConfigsResponse['responses'][number] => {
     const { resourceType, resourceName } = resource
-    const key = keys[index] as string
-    if (keys.indexOf(key) !== index) return []
     try {
-      if (keys.lastIndexOf(key) !== index) {
-        throw new KafkaError('INVALID_REQUEST', 'Each resource must appear at most once.')
-      }
+      if (twice.has(keyOf(resource))) throw new KafkaError('INVALID_REQUEST', 'Each resource must appear at most once.')
       records.push(...resourceChanges(input, resource))
-      return [{ errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName }]
+      return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName }
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
-      return [{ errorCode: error.errorCode, errorMessage: error.message, resourceType, resourceName }]
+      return { errorCode: error.errorCode, errorMessage: error.message, resourceType, resourceName }
     }
   })
   return { records: request.validateOnly ? [] : records, response: { throttleTimeMs: 0, responses } }

@@ -180,6 +180,7 @@ export class Controller {
   ): Promise<ControllerAnswer<A>> {
     const served = this.#served.get(apiKey)
     if (served === undefined) throw new KafkaError('UNSUPPORTED_VERSION', `the controller does not serve API ${apiKey}`)
+    if (this.#log.failed) throw new KafkaError('NOT_CONTROLLER', 'the controller has stopped')
     const complete = completeMessage<never>(served.api.request, request)
     return (await served.handler(complete, version)) as unknown as ControllerAnswer<A>
   }
@@ -287,7 +288,7 @@ export class Controller {
         })
         this.#sessions.heard(brokerId, nowMs)
         this.#armSessionTimer()
-        this.#logger.info('broker registered', { broker: brokerId, brokerEpoch: result.response.brokerEpoch })
+        this.#logger.debug('broker registered', { broker: brokerId, brokerEpoch: result.response.brokerEpoch })
         return result
       },
       (errorCode): BrokerRegistrationResponse => ({ throttleTimeMs: 0, errorCode, brokerEpoch: -1n }),

@@ -62,6 +62,7 @@ export class ObserverFetch {
     const diverged = answer.divergingEpoch.epoch >= 0
     if (!empty || diverged || request.maxWaitMs <= 0) return fetched(wanted, answer)
     await this.#moreThan(partition.fetchOffset, request.maxWaitMs)
+    if (this.#options.log.failed) throw new KafkaError('NOT_CONTROLLER', 'the controller stopped while a fetch waited')
     return fetched(wanted, this.#read(request, partition))
   }
 

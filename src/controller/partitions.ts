@@ -10,6 +10,7 @@ import {
   ZERO_UUID,
 } from '#protocol'
 import { type ControllerResult, RECORDS_PER_OPERATION_MAX } from './controller-result.ts'
+import { uniqueBy } from './duplicates.ts'
 import { placeReplicas } from './replica-placer.ts'
 
 type TopicRequest = CreatePartitionsRequest['topics'][number]
@@ -24,23 +25,20 @@ export interface CreatePartitionsInput {
 export function createPartitions(input: CreatePartitionsInput): ControllerResult<CreatePartitionsResponse> {
   const { image, request, placementStart } = input
   const records: MetadataRecordInput[] = []
-  const names = request.topics.map(({ name }) => name)
-  const results = request.topics
-    .filter(({ name }, index) => names.indexOf(name) === index)
-    .map(topic => {
-      const { name } = topic
-      try {
-        if (names.indexOf(name) !== names.lastIndexOf(name))
-          throw new KafkaError('INVALID_REQUEST', 'Duplicate topic name.')
-        const added = addedPartitions(image, topic, placementStart)
-        refuseTooManyRecords(records.length + added.length)
-        records.push(...added)
-        return { name, errorCode: ErrorCode.NONE, errorMessage: null }
-      } catch (error) {
-        if (!(error instanceof KafkaError)) throw error
-        return { name, errorCode: error.errorCode, errorMessage: error.message }
-      }
-    })
+  const { items, twice } = uniqueBy(request.topics, ({ name }) => name)
+  const results = items.map(topic => {
+    const { name } = topic
+    try {
+      if (twice.has(name)) throw new KafkaError('INVALID_REQUEST', 'Duplicate topic name.')
+      const added = addedPartitions(image, topic, placementStart)
+      refuseTooManyRecords(records.length + added.length)
+      records.push(...added)
+      return { name, errorCode: ErrorCode.NONE, errorMessage: null }
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error
+      return { name, errorCode: error.errorCode, errorMessage: error.message }
+    }
+  })
   return { records: request.validateOnly ? [] : records, response: { throttleTimeMs: 0, results } }
 }
 

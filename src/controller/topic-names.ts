@@ -17,8 +17,3 @@ export function topicNameFault(name: string): string | null {
   if (LEGAL_NAME.test(name)) return null
   return `Topic name is invalid: '${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`
 }
-
-/** Names that differ only in this form would share metric names, so one of them keeps the other out. */
-export function collisionForm(name: string): string {
-  return name.replaceAll('.', '_')
-}

@@ -1,7 +1,7 @@
 // Owns the creation and deletion of topics. Never touches a log: the data plane follows the partition table.
 // Invariant: a name belongs to one topic; a topic made again gets a new id; each topic of a request succeeds or fails alone.
 import { type BrokerConfig, ConfigError, describeTopicConfigs, validateTopicOverrides } from '#config'
-import type { MetadataImage, TopicImage } from '#metadata'
+import { collisionForm, type MetadataImage, type TopicImage } from '#metadata'
 import {
   type CreateTopicsRequest,
   type CreateTopicsResponse,
@@ -14,8 +14,9 @@ import {
 } from '#protocol'
 import { TOPIC_RESOURCE } from './configs.ts'
 import type { ControllerResult } from './controller-result.ts'
+import { uniqueBy } from './duplicates.ts'
 import { checkAssignment, newPartition, placePartitions, refuseTooManyRecords } from './partitions.ts'
-import { collisionForm, METADATA_TOPIC, topicNameFault } from './topic-names.ts'
+import { METADATA_TOPIC, topicNameFault } from './topic-names.ts'
 
 type NewTopic = CreateTopicsRequest['topics'][number]
 type CreatedTopic = CreateTopicsResponse['topics'][number]
@@ -36,39 +37,35 @@ export interface CreateTopicsInput {
 export function createTopics(input: CreateTopicsInput): ControllerResult<CreateTopicsResponse> {
   const { request } = input
   const records: MetadataRecordInput[] = []
-  const names = request.topics.map(({ name }) => name)
-  const twice = new Set(names.filter((name, index) => names.indexOf(name) !== index))
-  const namesInUse = new Map<string, string>()
-  if (request.topics.length > 0)
-    for (const { name } of input.image.topics.all()) namesInUse.set(collisionForm(name), name)
+  const { items, twice } = uniqueBy(request.topics, ({ name }) => name)
+  /** Names made by this request, which the image does not know yet, by what they collide in. */
+  const madeNames = new Map<string, string>()
 
-  const topics = request.topics
-    .filter(({ name }, index) => names.indexOf(name) === index)
-    .map((topic): CreatedTopic => {
-      try {
-        if (twice.has(topic.name)) throw new KafkaError('INVALID_REQUEST', 'Duplicate topic name.')
-        checkName(topic.name, namesInUse)
-        const created = createTopic(input, topic)
-        refuseTooManyRecords(records.length + created.records.length)
-        records.push(...created.records)
-        namesInUse.set(collisionForm(topic.name), topic.name)
-        return created.response
-      } catch (error) {
-        if (!(error instanceof KafkaError)) throw error
-        return failedTopic(topic.name, error)
-      }
-    })
+  const topics = items.map((topic): CreatedTopic => {
+    try {
+      if (twice.has(topic.name)) throw new KafkaError('INVALID_REQUEST', 'Duplicate topic name.')
+      checkName(input.image, topic.name, madeNames)
+      const created = createTopic(input, topic)
+      refuseTooManyRecords(records.length + created.records.length)
+      records.push(...created.records)
+      madeNames.set(collisionForm(topic.name), topic.name)
+      return created.response
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error
+      return failedTopic(topic.name, error)
+    }
+  })
   return { records: request.validateOnly ? [] : records, response: { throttleTimeMs: 0, topics } }
 }
 
-function checkName(name: string, namesInUse: ReadonlyMap<string, string>): void {
+function checkName({ topics }: MetadataImage, name: string, madeNames: ReadonlyMap<string, string>): void {
   const fault = topicNameFault(name)
   if (fault !== null) throw new KafkaError('INVALID_TOPIC_EXCEPTION', fault)
   if (name === METADATA_TOPIC) throw new KafkaError('TOPIC_AUTHORIZATION_FAILED')
-  const inUse = namesInUse.get(collisionForm(name))
-  if (inUse === name) throw new KafkaError('TOPIC_ALREADY_EXISTS', `Topic '${name}' already exists.`)
-  if (inUse !== undefined) {
-    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `Topic '${name}' collides with existing topic: ${inUse}`)
+  if (topics.byName(name)) throw new KafkaError('TOPIC_ALREADY_EXISTS', `Topic '${name}' already exists.`)
+  const colliding = topics.collidingName(name) ?? madeNames.get(collisionForm(name))
+  if (colliding !== undefined) {
+    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `Topic '${name}' collides with existing topic: ${colliding}`)
   }
 }
 
@@ -205,12 +202,16 @@ export function deleteTopics({
   const wanted: DeleteTopicsRequest['topics'] = [...named, ...request.topics]
   const records: MetadataRecordInput[] = []
   const deleted = new Set<string>()
-  const responses = wanted.map((target, index): DeletedTopic => {
+  const { twice } = uniqueBy(wanted, targetKey)
+  const responses = wanted.map((target): DeletedTopic => {
     try {
       if (!config.get('delete.topic.enable')) {
         throw new KafkaError(version < 3 ? 'INVALID_REQUEST' : 'TOPIC_DELETION_DISABLED')
       }
-      refuseDuplicate(wanted, index)
+      // Asked for twice is deleted not once: the caller does not know what it wants.
+      if (twice.has(targetKey(target)) && (target.name !== null || target.topicId !== ZERO_UUID)) {
+        throw new KafkaError('INVALID_REQUEST', `Duplicate topic ${target.name === null ? 'id' : 'name'}.`)
+      }
       const topic = targetOf(image, target)
       if (deleted.has(topic.topicId)) {
         throw new KafkaError('INVALID_REQUEST', 'The provided topic name maps to an ID that was already supplied.')
@@ -226,16 +227,8 @@ export function deleteTopics({
   return { records, response: { throttleTimeMs: 0, responses } }
 }
 
-/** Asked for twice is deleted not once: the caller does not know what it wants. */
-function refuseDuplicate(wanted: DeleteTopicsRequest['topics'], index: number): void {
-  const { name, topicId } = wanted[index] as DeleteTopicsRequest['topics'][number]
-  const others = wanted.filter((_, other) => other !== index)
-  if (name !== null && others.some(other => other.name === name)) {
-    throw new KafkaError('INVALID_REQUEST', 'Duplicate topic name.')
-  }
-  if (name === null && topicId !== ZERO_UUID && others.some(other => other.topicId === topicId)) {
-    throw new KafkaError('INVALID_REQUEST', 'Duplicate topic id.')
-  }
+function targetKey({ name, topicId }: DeleteTopicsRequest['topics'][number]): string {
+  return name === null ? `id ${topicId}` : `name ${name}`
 }
 
 function targetOf(image: MetadataImage, { name, topicId }: DeleteTopicsRequest['topics'][number]): TopicImage {

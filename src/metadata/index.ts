@@ -17,6 +17,7 @@ export { imageRecords, partitionRecord } from './image-records.ts'
 export { type LoadedBatches, loadBatches, type LoadOptions, replayBatch } from './metadata-batches.ts'
 export { MetadataDelta } from './metadata-delta.ts'
 export {
+  collisionForm,
   type ConfigResource,
   ConfigsImage,
   MetadataImage,

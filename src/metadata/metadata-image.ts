@@ -4,15 +4,29 @@ import type { MetadataRecord } from '#protocol'
 import type { BrokerImage, ControllerImage, TopicImage } from './images.ts'
 import { PersistentMap } from './persistent-map.ts'
 
+/** Names that differ only by this share their metric names in Kafka, so one of them keeps the other out. */
+const COLLIDING = /[._]/
+
+export function collisionForm(name: string): string {
+  return name.replaceAll('.', '_')
+}
+
 export class TopicsImage {
-  static readonly empty = new TopicsImage(PersistentMap.empty, PersistentMap.empty)
+  static readonly empty = new TopicsImage(PersistentMap.empty, PersistentMap.empty, PersistentMap.empty)
 
   readonly #byName: PersistentMap<TopicImage>
   readonly #byId: PersistentMap<TopicImage>
+  /** Names with a dot or an underscore, by their form without dots. */
+  readonly #byForm: PersistentMap<readonly string[]>
 
-  private constructor(byName: PersistentMap<TopicImage>, byId: PersistentMap<TopicImage>) {
+  private constructor(
+    byName: PersistentMap<TopicImage>,
+    byId: PersistentMap<TopicImage>,
+    byForm: PersistentMap<readonly string[]>,
+  ) {
     this.#byName = byName
     this.#byId = byId
+    this.#byForm = byForm
   }
 
   byName(name: string): TopicImage | undefined {
@@ -21,6 +35,11 @@ export class TopicsImage {
 
   byId(topicId: string): TopicImage | undefined {
     return this.#byId.get(topicId)
+  }
+
+  /** Another topic whose name differs from this one only by dots for underscores. */
+  collidingName(name: string): string | undefined {
+    return this.#byForm.get(collisionForm(name))?.find(other => other !== name)
   }
 
   get size(): number {
@@ -33,13 +52,25 @@ export class TopicsImage {
   }
 
   with(topic: TopicImage): TopicsImage {
-    return new TopicsImage(this.#byName.set(topic.name, topic), this.#byId.set(topic.topicId, topic))
+    const known = this.#byId.has(topic.topicId)
+    const byForm = known ? this.#byForm : this.#formsWith(topic.name)
+    return new TopicsImage(this.#byName.set(topic.name, topic), this.#byId.set(topic.topicId, topic), byForm)
   }
 
-  without(topic: TopicImage): TopicsImage {
-    // The name may already belong to a topic that was created anew.
-    const sameName = this.#byName.get(topic.name)?.topicId === topic.topicId
-    return new TopicsImage(sameName ? this.#byName.delete(topic.name) : this.#byName, this.#byId.delete(topic.topicId))
+  without({ name, topicId }: TopicImage): TopicsImage {
+    return new TopicsImage(this.#byName.delete(name), this.#byId.delete(topicId), this.#formsWithout(name))
+  }
+
+  #formsWith(name: string): PersistentMap<readonly string[]> {
+    if (!COLLIDING.test(name)) return this.#byForm
+    const form = collisionForm(name)
+    return this.#byForm.set(form, [...(this.#byForm.get(form) ?? []), name])
+  }
+
+  #formsWithout(name: string): PersistentMap<readonly string[]> {
+    const form = collisionForm(name)
+    const left = (this.#byForm.get(form) ?? []).filter(other => other !== name)
+    return left.length === 0 ? this.#byForm.delete(form) : this.#byForm.set(form, left)
   }
 }
 

@@ -180,9 +180,10 @@ describe('closing', () => {
 
   test('ends a parked fetch', async () => {
     const parked = world.fetchLog(world.log.endOffset, { maxWaitMs: 60_000 })
+    parked.catch(() => {})
     await new Promise(setImmediate)
     await world.controller.close()
-    await parked
+    await expect(parked).rejects.toMatchObject({ code: 'NOT_CONTROLLER' })
   })
 })
 
