@@ -5,6 +5,7 @@ import {
   apiVersions,
   decodeRequest,
   decodeRequestFrame,
+  describeTopicPartitions,
   encodeResponseFrame,
   fetch,
   findCoordinator,
@@ -32,7 +33,15 @@ type Handler = (request: never, asked: Asked) => Answer<Api> | Promise<Answer<Ap
 export const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAZQ'
 
 /** What the clients under test use, in the versions a 4.x broker speaks. */
-const SERVED: readonly Api[] = [produce, fetch, listOffsets, metadata, findCoordinator, initProducerId]
+const SERVED: readonly Api[] = [
+  produce,
+  fetch,
+  listOffsets,
+  metadata,
+  findCoordinator,
+  initProducerId,
+  describeTopicPartitions,
+]
 
 export class ScriptedBroker {
   readonly bootstrap: string
