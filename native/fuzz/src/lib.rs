@@ -7,6 +7,7 @@
 //!           which includes these files and feeds them seeds changed by mutation.rs.
 #![forbid(unsafe_code)]
 
+pub mod log_targets;
 pub mod mutation;
 pub mod record_targets;
 pub mod wire_targets;

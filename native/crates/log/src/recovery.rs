@@ -21,12 +21,15 @@ use crate::names::{
 };
 use crate::partition_metadata::PartitionMetadata;
 use crate::read::PositionRing;
-use crate::segment::{Segment, read_error};
+use crate::segment::{Segment, continues, read_error};
 use crate::segment_files::SegmentFiles;
 use crate::sync_mark::{IndexEntries, SyncState};
 
 /// Bytes read at a time while checksums are computed.
 const WINDOW_BYTES: usize = if cfg!(test) { 512 } else { 1024 * 1024 };
+
+/// Leaves room for every offset of a segment.
+const BASE_OFFSET_MAX: i64 = i64::MAX - (1 << 32);
 
 impl<D: Disk> Log<D> {
     /// Opens the log in `dir`, creating the directory if there is none. After a clean shutdown this reads a few hundred bytes and keeps no file
@@ -232,15 +235,17 @@ impl<D: Disk> Log<D> {
             let Some(base_offset) = parse_offset_name(&entry.name, LOG_SUFFIX) else {
                 continue;
             };
+            let path = self.files.dir.join(&entry.name);
+            if base_offset > BASE_OFFSET_MAX {
+                let reason = "no segment begins at so high an offset".to_owned();
+                return Err(OpenError::Inconsistent { path, reason });
+            }
             let Some(size) = u32::try_from(entry.len)
                 .ok()
                 .filter(|size| *size <= i32::MAX as u32)
             else {
-                let path = self.files.dir.join(&entry.name);
-                return Err(OpenError::Inconsistent {
-                    path,
-                    reason: format!("{} bytes are more than a segment can have", entry.len),
-                });
+                let reason = format!("{} bytes are more than a segment can have", entry.len);
+                return Err(OpenError::Inconsistent { path, reason });
             };
             self.segments
                 .push(Segment::found(base_offset, size, now_ms));
@@ -354,10 +359,8 @@ impl<D: Disk> Log<D> {
         let file = Arc::clone(segment.file(&self.files)?);
         let interval = self.config.index_interval_bytes;
         let checked = check_batches(&*file, start, file_size, |header| {
-            let continues = header.base_offset >= next_offset
-                && header.last_offset_delta >= 0
-                && header.last_offset() - base_offset <= i64::from(i32::MAX);
-            if continues {
+            let is_next = continues(base_offset, next_offset, header);
+            if is_next {
                 segment.add_batch(header, interval);
                 next_offset = header.next_offset();
                 if epochs_seen
@@ -367,7 +370,7 @@ impl<D: Disk> Log<D> {
                     epochs_seen.push((header.partition_leader_epoch, header.base_offset));
                 }
             }
-            continues
+            is_next
         });
         let checked =
             checked.map_err(|error| read_error(&self.files, base_offset, ScanError::Io(error)))?;

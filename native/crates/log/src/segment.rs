@@ -115,6 +115,15 @@ fn relative(base_offset: i64, offset: i64) -> u32 {
     relative as u32
 }
 
+/// Whether a batch may lie in the segment behind everything below `next_offset`. Headers from a disk may say anything.
+pub(crate) fn continues(segment_base_offset: i64, next_offset: i64, header: &BatchHeader) -> bool {
+    let delta = i64::from(header.last_offset_delta);
+    header.base_offset >= next_offset
+        && header.base_offset >= segment_base_offset
+        && delta >= 0
+        && header.base_offset - segment_base_offset <= i64::from(i32::MAX) - delta
+}
+
 impl<D: Disk> Segment<D> {
     /// A segment that does not exist yet. Its file is created by the first write, or by `create_file`.
     pub(crate) fn new(files: &SegmentFiles<D>, base_offset: i64, now_ms: i64) -> Segment<D> {
@@ -410,7 +419,7 @@ impl<D: Disk> Segment<D> {
                 position == entry.position
                     && header.last_offset() != base_offset + i64::from(entry.relative_offset)
             });
-            if entry_is_wrong || header.base_offset < tail.next_offset {
+            if entry_is_wrong || !continues(base_offset, tail.next_offset, &header) {
                 return Ok(None);
             }
             if header.max_timestamp
@@ -469,7 +478,8 @@ impl<D: Disk> Segment<D> {
             .next()
             .map_err(|error| read_error(files, base_offset, error))?
         {
-            if located.header.base_offset < rebuilt.tail.expect("new").next_offset {
+            let next_offset = rebuilt.tail.expect("new").next_offset;
+            if !continues(base_offset, next_offset, &located.header) {
                 let damage = Damage::OffsetsNotAscending {
                     base_offset: located.header.base_offset,
                 };
@@ -690,9 +700,11 @@ impl<D: Disk> Segment<D> {
         }
         self.size = position;
         self.indexes.as_mut().expect("loaded").truncate(position)?;
-        match self.rescan_tail(files)? {
-            true => Ok(()),
-            false => self.rebuild_indexes(files, config),
+        match self.rescan_tail(files) {
+            Ok(true) => Ok(()),
+            // The entry that is now the last was never looked at before.
+            Ok(false) | Err(ReadError::Corrupt { .. }) => self.rebuild_indexes(files, config),
+            Err(error) => Err(error),
         }
     }
 
@@ -797,8 +809,9 @@ impl<D: Disk> Segment<D> {
     ) -> Result<u32, ReadError> {
         let mut rebuilt = Segment::new(files, self.base_offset, self.created_ms);
         let walked = self.scan(files, 0, |located| {
-            let is_synced = located.header.last_offset() < recovery_point
-                && located.header.base_offset >= rebuilt.tail.expect("new").next_offset;
+            let next_offset = rebuilt.tail.expect("new").next_offset;
+            let is_synced = continues(rebuilt.base_offset, next_offset, &located.header)
+                && located.header.last_offset() < recovery_point;
             if is_synced {
                 rebuilt.add_batch(&located.header, config.index_interval_bytes);
             }

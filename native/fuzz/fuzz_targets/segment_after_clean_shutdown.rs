@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(
+    |data: &[u8]| millrace_fuzz::log_targets::segment_after_clean_shutdown(data)
+);
