@@ -28,6 +28,16 @@ const properties = (name: string, text: string) => {
   return path
 }
 
+/** What DumpLogSegments finds wrong. It calls every segment but the first "non-consecutive" because it begins after offset -1: that alone is no fault. */
+function complaintsOf(output: string): string[] {
+  const complaint =
+    /Mismatches in|corrupt|exception|Found timestamp mismatch|Found out of order|isvalid: false|is followed by/i
+  return lines(output).filter((line, at, all) => {
+    const base = all[at - 1]?.match(/^Non-consecutive offsets in .*?(\d{20})\.log$/)?.[1]
+    return complaint.test(line) && !(base !== undefined && line.trim() === `-1 is followed by ${Number(base)}`)
+  })
+}
+
 test('TopicCommand creates, lists, alters, describes and deletes', async () => {
   await topicTool('--create', '--topic', 'tool-topic', '--partitions', '3', '--config', 'retention.ms=3600000')
   await expect(topicTool('--create', '--topic', 'tool-topic')).rejects.toThrow(/TopicExistsException|already exists/)
@@ -302,9 +312,7 @@ test.skipIf(process.env.MILLRACE_TEST_BOOTSTRAP !== undefined)(
         '--files',
         files.join(','),
       ])
-      expect(`${stdout}${stderr}`).not.toMatch(
-        /Mismatches in|non-consecutive offsets|corrupt|exception|Found timestamp mismatch|Found out of order|isvalid: false/i,
-      )
+      expect(complaintsOf(`${stdout}${stderr}`)).toEqual([])
       checked += files.length
       if (directory.startsWith('perf-none')) {
         const sanity = await kafkaTool('org.apache.kafka.tools.DumpLogSegments', [
