@@ -200,14 +200,14 @@ export class MetadataLog {
     const waiting = this.#waiters.findIndex(({ offset }) => offset > lastOffset)
     const released = this.#waiters.splice(0, waiting < 0 ? this.#waiters.length : waiting)
     for (const { resolve } of released) resolve()
-    for (const listener of [...this.#listeners]) listener()
+    for (const listener of this.#listeners) listener()
   }
 
   #fail(error: Error): void {
     if (this.#failure !== undefined) return
     this.#failure = error
     for (const { reject } of this.#waiters.splice(0)) reject(error)
-    for (const listener of [...this.#listeners]) listener()
+    for (const listener of this.#listeners) listener()
   }
 
   #wait(waiter: Waiter): void {
