@@ -500,15 +500,12 @@ impl Partition {
         }
     }
 
+    /// A full disk refuses this append and nothing else; an error that leaves the log in doubt ends it.
     fn on_append_failed(&self, state: &mut State, error: &AppendError, effects: &mut Effects) {
-        let is_fatal = match &state.storage {
-            Storage::Open(open) => open.log.is_fenced(),
-            Storage::Failed | Storage::Removed | Storage::Closed => false,
-        };
-        effects
-            .failures
-            .push((self.log_dir.index, error.to_string()));
-        if is_fatal {
+        if matches!(&state.storage, Storage::Open(open) if open.log.is_fenced()) {
+            effects
+                .failures
+                .push((self.log_dir.index, error.to_string()));
             self.fail(state, effects);
         }
     }
