@@ -148,6 +148,10 @@ export class Broker {
       nodeId,
       clusterId,
       onImage: (change, previous) => publisher.publish(change, previous),
+      onFailure: error => {
+        logger.error('the metadata log cannot be followed any more', { error })
+        fail(error)
+      },
     })
     const registration = new Registration({
       channel,

@@ -31,6 +31,8 @@ export interface MetadataFollowerOptions {
   readonly clusterId: string
   /** Called with each new image, in the same turn: the data plane obeys it before any request sees it. */
   onImage(change: MetadataChange, previous: MetadataImage): void
+  /** A record that does not fit the image, or an image that cannot be acted on: this node must not go on. */
+  onFailure(error: Error): void
 }
 
 interface Waiter {
@@ -81,6 +83,8 @@ export class MetadataFollower {
         await this.#fetchOnce()
       } catch (error) {
         if (this.#stopped) return
+        // The controller may say no, and say yes later. What fails on our side would fail again, and skipping it is no choice.
+        if (!(error instanceof KafkaError)) return this.#options.onFailure(error as Error)
         this.#options.host.logger.warn('fetching the metadata log failed', { error })
         await new Promise<void>(resolve => this.#options.host.timers.setTimer(RETRY_AFTER_MS, resolve))
       }

@@ -20,7 +20,7 @@ import type { ApiHandler, BrokerServices, RequestContext } from './request-conte
 
 export interface RouterOptions {
   readonly services: BrokerServices
-  readonly data: BrokerHandle
+  readonly data: Pick<BrokerHandle, 'respond' | 'closeConnection'>
   readonly logger: Logger
   readonly handlers: ReadonlyMap<number, ApiHandler>
   /** Names by listener index, in the order they were bound. */

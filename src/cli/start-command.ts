@@ -45,6 +45,8 @@ export const startCommand = buildCommand<StartFlags, [file?: string]>({
     brief: 'Run a broker in the foreground',
     fullDescription:
       'Runs a broker, with the controller in the same process unless process.roles says otherwise. ' +
-      'SIGTERM or SIGINT drains it, syncs the logs and exits with status 0; a second signal stops it at once.',
+      'SIGTERM or SIGINT drains it, syncs the logs and exits with status 0; a second signal stops it at once. ' +
+      'Exit status: 2 wrong command line, 3 wrong configuration, 4 address cannot be bound, 5 data directory in use, ' +
+      '6 data directory unusable, 7 native core missing, 1 anything else.',
   },
 })
