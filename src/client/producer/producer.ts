@@ -141,7 +141,7 @@ export class Producer {
 
   /** A record that cannot be sent at all is settled at once and leaves a null in its place. */
   #check(records: readonly ProducerRecord[], ticket: Ticket): readonly (CheckedRecord | null)[] {
-    const nowMs = this.#options.client.host.clock.nowMs()
+    const nowMs = BigInt(this.#options.client.host.clock.nowMs())
     const sizeMax = Math.min(this.#options.requestBytesMax, this.#options.bufferBytes)
     return records.map((record, index) => {
       try {

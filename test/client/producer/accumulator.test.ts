@@ -24,7 +24,7 @@ class Bench {
 
   add(value: string, partition = 0, known: TopicView | null = view): Ticket {
     const ticket = new Ticket(1)
-    const record = checkRecord({ topic: 't', partition, value }, 0)
+    const record = checkRecord({ topic: 't', partition, value }, 0n)
     this.accumulator.append({ record, ticket, index: 0 }, known ?? undefined, this.nowMs)
     return ticket
   }
@@ -228,10 +228,10 @@ test('whatever fails and in whichever order, records of a partition arrive once,
 })
 
 test('an error is a KafkaError with the code to act on', () => {
-  expect(() => checkRecord({ topic: 'a b', value: '' }, 0)).toThrow(KafkaError)
-  expect(() => checkRecord({ topic: 't', value: '', partition: -1 }, 0)).toThrow(/whole number from 0/)
-  expect(() => checkRecord({ topic: 't', value: '', timestamp: -5 }, 0)).toThrow(
+  expect(() => checkRecord({ topic: 'a b', value: '' }, 0n)).toThrow(KafkaError)
+  expect(() => checkRecord({ topic: 't', value: '', partition: -1 }, 0n)).toThrow(/whole number from 0/)
+  expect(() => checkRecord({ topic: 't', value: '', timestamp: -5 }, 0n)).toThrow(
     expect.objectContaining({ code: 'INVALID_TIMESTAMP' }),
   )
-  expect(() => checkRecord({ topic: 't', value: 5 as never }, 0)).toThrow(/Buffers, strings or null/)
+  expect(() => checkRecord({ topic: 't', value: 5 as never }, 0n)).toThrow(/Buffers, strings or null/)
 })
