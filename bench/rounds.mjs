@@ -1,6 +1,8 @@
 // Owns the method of every row: contenders alternate, a round at a time, and a figure is the median over rounds, told as a ratio with its range.
 // Why: absolute times drift on shared machines; what one run measures side by side does not. See bench/README.md.
 
+import { settleDisk } from './page-cache.mjs'
+
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
@@ -15,6 +17,7 @@ export async function alternate(contenders, { rounds, warmUp = 0, log }) {
   const samples = Object.fromEntries(contenders.map(contender => [contender.name, []]))
   for (let round = -warmUp; round < rounds; round += 1) {
     for (const contender of contenders) {
+      settleDisk()
       const sample = await contender.run(round)
       log(`${round < 0 ? 'warm-up' : `round ${round + 1}/${rounds}`} ${contender.name}: ${describe(sample)}`)
       if (round >= 0) samples[contender.name].push(sample)

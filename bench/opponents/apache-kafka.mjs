@@ -37,7 +37,7 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-file.delete.delay.ms=500
+log.segment.delete.delay.ms=500
 log.segment.bytes=1073741824
 `,
   )

@@ -3,6 +3,12 @@ import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { createServer } from 'node:net'
 
+/** Servers still running: a bench that fails must not leave them behind. */
+const running = new Set()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 export async function freePort() {
   const server = createServer()
   await new Promise(done => server.listen(0, '127.0.0.1', done))
@@ -22,8 +28,10 @@ export async function startServer(
     env: { ...process.env, ...env },
     stdio: [keepInputOpen ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   })
+  running.add(child)
   const sink = createWriteStream(logFile)
   const ended = new Promise(done => child.on('exit', (code, signal) => done(signal ?? code)))
+  ended.then(() => running.delete(child))
   await new Promise((done, fail) => {
     let text = ''
     const timer = setTimeout(
@@ -42,7 +50,7 @@ export async function startServer(
     }
     child.stdout.setEncoding('utf8').on('data', watch)
     child.stderr.setEncoding('utf8').on('data', watch)
-    ended.then(how => fail(new Error(`${command} ended with ${how} before it was ready: ${logFile}`)))
+    ended.then(how => fail(new Error(`${command} ended with ${how} before it was ready:\n${text ?? ''}`)))
   })
   return {
     pid: child.pid,

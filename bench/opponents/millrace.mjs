@@ -15,7 +15,7 @@ export async function prepareMillrace(directory, overrides = {}) {
     'log.dirs': join(directory, 'data'),
     'num.partitions': 6,
     'group.initial.rebalance.delay.ms': 0,
-    'file.delete.delay.ms': 500,
+    'log.segment.delete.delay.ms': 500,
     ...overrides,
   }
   const args = Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`])
