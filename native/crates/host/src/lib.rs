@@ -1,7 +1,7 @@
 //! Host: everything this process asks of the operating system.
 //!
 //! Owns      syscalls: files, directories, locks, sockets, readiness, clocks, entropy, the buffers they fill and the threads that may block.
-//! May touch rustix and memmap2. The only crate besides `binding` where `unsafe` may appear.
+//! May touch rustix. The only crate besides `binding` where `unsafe` may appear; so far none was needed.
 //! Never     knows what a record batch, a topic or a Kafka API is.
 //! Start at  `disk` (trait `Disk`), then `net` (`Poller`). Doubles for tests: `disk::memory` (crashes) and `disk::faulty` (fails on order).
 

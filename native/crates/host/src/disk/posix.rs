@@ -194,3 +194,7 @@ fn retry_interrupted<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::
         }
     }
 }
+
+#[cfg(test)]
+#[path = "posix_tests.rs"]
+mod tests;

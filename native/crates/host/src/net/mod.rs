@@ -9,3 +9,7 @@ pub use poller::{Event, Events, Interest, Poller};
 pub use tcp_listener::TcpListener;
 pub use tcp_socket::{SEND_SLICES_MAX, TcpSocket};
 pub use waker::Waker;
+
+#[cfg(test)]
+#[path = "net_tests.rs"]
+mod tests;
