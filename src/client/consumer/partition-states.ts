@@ -105,7 +105,11 @@ export class PartitionStates {
   }
 
   clear(): void {
-    for (const state of [...this.all()]) this.remove(state)
+    for (const state of this.all()) {
+      this.dropBuffered(state)
+      state.epoch += 1
+    }
+    this.#byTopic.clear()
   }
 
   /** The position is known: fetching may begin. */

@@ -13,7 +13,7 @@ export class Ticket {
   #resolve!: (results: readonly SendResult[]) => void
 
   constructor(recordCount: number) {
-    this.#results = new Array<SendResult | undefined>(recordCount).fill(undefined)
+    this.#results = Array.from({ length: recordCount })
     this.#left = recordCount
     this.settled = new Promise(resolve => {
       this.#resolve = resolve

@@ -33,7 +33,7 @@ function read(
   const source = { topic: 't', partition: 0, position, endOffset }
   const decoded = [...decodeChunk(source, { bytes, abortedTransactions: aborted }, testCodec, true)]
   return {
-    values: decoded.flatMap(({ records }) => records.map(({ value, offset }) => `${offset}:${value}`)),
+    values: decoded.flatMap(({ records }) => records.map(({ value, offset }) => `${offset}:${String(value)}`)),
     next: decoded.map(({ nextOffset }) => nextOffset),
   }
 }

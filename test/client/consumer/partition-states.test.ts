@@ -61,7 +61,7 @@ test('partitions take turns', () => {
     states.fetched(state, chunk(1), 2n)
   }
   const order = Array.from({ length: 6 }, () => states.takeChunk()?.state.partition)
-  expect([...order.slice(0, 3)].sort()).toEqual([0, 1, 2])
+  expect(new Set(order.slice(0, 3))).toEqual(new Set([0, 1, 2]))
 })
 
 test('a partition that keeps failing waits longer each time and is reported once its time is over', () => {
