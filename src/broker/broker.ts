@@ -8,7 +8,7 @@
 import type { BrokerConfig } from '#config'
 import { Controller } from '#controller'
 import { GroupCoordinator } from '#coordinator'
-import { type Host, Shutdown } from '#host'
+import { type Host, Shutdown, type Timer } from '#host'
 import { type BoundListener, BrokerHandle, nativeBatchCodec, type RequestEvent } from '#native'
 import type { Api, RequestInput, ResponseOf } from '#protocol'
 import { advertisedVersions, servedVersions } from './advertised.ts'
@@ -92,16 +92,15 @@ export class Broker {
   async #stop(): Promise<void> {
     const { services, registration, router, shutdown } = this.#parts
     const { host, groups, data } = services
-    await registration.leave(LEAVE_TIMEOUT_MS).catch((error: unknown) => {
+    const left = registration.leave(LEAVE_TIMEOUT_MS).catch((error: unknown) => {
       host.logger.warn('the controller did not let this node go', { error })
     })
+    await atMost(LEAVE_TIMEOUT_MS, left, host)
     groups.close()
-    await Promise.race([
-      router.stop(),
-      new Promise<void>(resolve => host.timers.setTimer(REQUESTS_TIMEOUT_MS, resolve)),
-    ])
+    await atMost(REQUESTS_TIMEOUT_MS, router.stop(), host)
     data.drain(DRAIN_TIMEOUT_MS)
     await shutdown.close()
+    host.logger.child('broker').info('broker stopped', { nodeId: services.nodeId })
   }
 
   static async #open(config: BrokerConfig, host: Host, shutdown: Shutdown): Promise<Broker> {
@@ -126,7 +125,7 @@ export class Broker {
       },
     })
     shutdown.onClose('data plane', () => data.close())
-    const { directoryIds, clusterId } = data.open()
+    const { directoryIds, clusterId, cleanShutdown } = data.open()
     const listeners = data.bind(wanted)
 
     const controller = await Controller.start({ config, host, nodeId, clusterId, batchCodec: nativeBatchCodec })
@@ -201,6 +200,7 @@ export class Broker {
     await unfenced(registration, follower, host)
     await publisher.coordinatorsLoaded()
     data.listen()
+    logger.info('broker ready', { nodeId, clusterId, listeners, logDirs: config.logDirs, cleanShutdown })
     return new Broker({ services, registration, router, shutdown, listeners, failed })
   }
 }
@@ -222,4 +222,13 @@ async function unfenced(registration: Registration, follower: MetadataFollower, 
     if (!fenced) return
     await new Promise<void>(resolve => host.timers.setTimer(FENCED_RETRY_MS, resolve))
   }
+}
+
+async function atMost(timeoutMs: number, work: Promise<void>, host: Host): Promise<void> {
+  let timer: Timer | undefined
+  const timeout = new Promise<void>(resolve => {
+    timer = host.timers.setTimer(timeoutMs, resolve)
+  })
+  await Promise.race([work, timeout])
+  timer?.cancel()
 }

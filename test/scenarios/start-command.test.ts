@@ -5,8 +5,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { encodeRequestFrame, fetch, metadata } from '#protocol'
-import { produceTo } from './records.ts'
+import { ErrorCode, encodeRequestFrame, fetch, joinGroup, metadata, offsetCommit, offsetFetch } from '#protocol'
+import { fetchFrom, produceTo } from './records.ts'
 import { WireClient } from './wire-client.ts'
 
 const main = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js')
@@ -91,6 +91,56 @@ test('SIGTERM with clients connected and a fetch waiting ends with 0 within two 
   expect((await run.ended).status).toBe(0)
   expect(performance.now() - startedMs).toBeLessThan(2000)
   client.close()
+})
+
+test('SIGTERM while a member waits for its group ends with 0, and the member is told', async () => {
+  const run = millrace('start', '--json', ...at(0), ...data())
+  const { listeners } = JSON.parse(await run.line(/readyMs/))
+  const client = await WireClient.open(listeners[0].port)
+  const joining = client.send(joinGroup, 2, {
+    groupId: 'waiting',
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 10_000,
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: Buffer.from('0000000000000000ffff', 'hex') }],
+  })
+  // The group waits three seconds for more members.
+  await new Promise(resolve => setTimeout(resolve, 300))
+  const startedMs = performance.now()
+  run.child.kill('SIGTERM')
+  expect((await joining).errorCode).toBe(ErrorCode.NOT_COORDINATOR)
+  expect((await run.ended).status).toBe(0)
+  expect(performance.now() - startedMs).toBeLessThan(2000)
+  client.close()
+})
+
+test('what was acknowledged before kill -9 is there afterwards, topics and groups included', async () => {
+  const first = millrace('start', '--json', ...at(0), ...data())
+  const { listeners } = JSON.parse(await first.line(/readyMs/))
+  const client = await WireClient.open(listeners[0].port)
+  await produceToNew(client)
+  const commit = await client.send(offsetCommit, 7, {
+    groupId: 'kept-group',
+    topics: [{ name: 'kept', partitions: [{ partitionIndex: 0, committedOffset: 1n }] }],
+  })
+  expect(commit.topics[0]?.partitions[0]?.errorCode).toBe(0)
+  first.child.kill('SIGKILL')
+  await first.ended
+  client.close()
+
+  const second = millrace('start', '--json', ...at(listeners[0].port), ...data())
+  await second.line(/readyMs/)
+  const again = await WireClient.open(listeners[0].port)
+  expect(await fetchFrom(again, 'kept')).toEqual(['a'])
+  const committed = await again.send(offsetFetch, 7, {
+    groupId: 'kept-group',
+    topics: [{ name: 'kept', partitionIndexes: [0] }],
+  })
+  expect(committed.topics[0]?.partitions[0]?.committedOffset).toBe(1n)
+  expect(await produceTo(again, 'kept', ['b'])).toMatchObject({ errorCode: 0, baseOffset: 1n })
+  again.close()
+  second.child.kill('SIGTERM')
+  expect((await second.ended).status).toBe(0)
 })
 
 test('the data is there after a restart, and the port can be bound at once', async () => {
