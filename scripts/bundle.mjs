@@ -16,6 +16,11 @@ await main(async () => {
     resolve: { conditionNames: ['millrace-source', 'node', 'import'] },
   })
   for (const name of ['chunks']) rmSync(join(root, 'dist', name), { recursive: true, force: true })
-  await bundle.write({ dir: join(root, 'dist'), format: 'esm', chunkFileNames: 'chunks/[name]-[hash].js', minify: { compress: true, mangle: false, codegen: true } })
+  await bundle.write({
+    dir: join(root, 'dist'),
+    format: 'esm',
+    chunkFileNames: 'chunks/[name]-[hash].js',
+    minify: { compress: true, mangle: false, codegen: true },
+  })
   await bundle.close()
 })

@@ -13,7 +13,11 @@ const clientGroups = [
     prepare: async () => (await import('../test/clients/toolbox/kcat.mjs')).kcatPath(),
   },
   { name: 'Apache Kafka tools', file: 'test/clients/kafka-tools.test.ts', prepare: prepareKafka },
-  { name: 'codec cross-check with Java', file: 'test/protocol/java-oracle', prepare: async () => (await import('../test/protocol/java-oracle/oracle-build.mjs')).oracleClassPath() },
+  {
+    name: 'codec cross-check with Java',
+    file: 'test/protocol/java-oracle',
+    prepare: async () => (await import('../test/protocol/java-oracle/oracle-build.mjs')).oracleClassPath(),
+  },
   { name: 'KafkaJS', file: 'test/clients/kafkajs.test.ts', prepare: async () => {} },
   { name: '@platformatic/kafka', file: 'test/clients/platformatic.test.ts', prepare: async () => {} },
   {

@@ -31,7 +31,7 @@ export async function startServer(
   running.add(child)
   const sink = createWriteStream(logFile)
   const ended = new Promise(done => child.on('exit', (code, signal) => done(signal ?? code)))
-  ended.then(() => running.delete(child))
+  void ended.then(() => running.delete(child))
   await new Promise((done, fail) => {
     let text = ''
     const timer = setTimeout(
@@ -50,7 +50,7 @@ export async function startServer(
     }
     child.stdout.setEncoding('utf8').on('data', watch)
     child.stderr.setEncoding('utf8').on('data', watch)
-    ended.then(how => fail(new Error(`${command} ended with ${how} before it was ready:\n${text ?? ''}`)))
+    void ended.then(how => fail(new Error(`${command} ended with ${how} before it was ready:\n${text ?? ''}`)))
   })
   return {
     pid: child.pid,

@@ -24,8 +24,9 @@ export function keptRecordKey(record: MetadataRecord): KeptRecordKey {
     case 'RemoveDelegationTokenRecord':
       return { key: `token ${record.tokenId}`, removes: true }
     case 'ClientQuotaRecord': {
-      const entity = record.entity.map(part => [part.entityType, part.entityName]).sort()
-      return { key: `quota ${JSON.stringify([record.key, ...entity])}`, removes: record.remove }
+      const entity = record.entity.toSorted((a, b) => (a.entityType < b.entityType ? -1 : 1))
+      const names = entity.map(part => [part.entityType, part.entityName])
+      return { key: `quota ${JSON.stringify([record.key, ...names])}`, removes: record.remove }
     }
     default:
       throw new assert.AssertionError({ message: `${record.type} is not a record that is only kept` })

@@ -35,6 +35,7 @@ export class MetadataDelta {
 
   constructor(base: MetadataImage) {
     this.base = base
+    // oxlint-disable-next-line typescript/no-misused-spread -- a draft of the fields; the image is made from it in apply
     this.#image = { ...base }
   }
 

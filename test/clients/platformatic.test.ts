@@ -86,5 +86,5 @@ test('two members share a topic after a rebalance and see every record', async (
     const [, codec, index] = key.split('-')
     expect(record).toMatchObject({ codec, value: `${codec} ${index} `.repeat(20) })
   }
-  for (const each of [two, one]) await each.consumer.close(true)
+  for (const each of [two, one]) await new Promise<void>(done => each.consumer.close(true, () => done()))
 }, 90_000)

@@ -195,7 +195,7 @@ class Simulation {
     for (const groupId of GROUPS) {
       const members = this.clients.filter(client => client.options.groupId === groupId)
       expect(new Set(members.map(({ generation }) => generation)).size).toBe(1)
-      const owned = members.flatMap(client => client.owned).sort()
+      const owned = members.flatMap(client => client.owned).sort((a, b) => a - b)
       expect(owned).toEqual(Array.from({ length: PARTITIONS }, (_, partition) => partition))
     }
   }

@@ -327,7 +327,7 @@ function nestedCodec(fields: Fields, version: number, flexible: boolean, nullabl
   if (!nullable) {
     return {
       bytesMin: inner.bytesMin,
-      read: inner.read,
+      read: reader => inner.read(reader),
       write: (writer: Writer, value: Plain | null) => (value === null ? refuseNull() : inner.write(writer, value)),
     }
   }

@@ -175,6 +175,7 @@ export class ClassicGroup {
   replaceStaticMember(old: ClassicMember, newMemberId: string): ClassicMember {
     assert(old.instanceId !== null, 'only a static member is replaced')
     assert(old.awaitingJoin === null && old.awaitingSync === null, 'a replaced member waits for nothing')
+    // oxlint-disable-next-line typescript/no-misused-spread -- the fields of the old member are the options of the new one
     const replacement = new ClassicMember({ ...old, memberId: newMemberId })
     this.members.delete(old.memberId)
     this.members.set(newMemberId, replacement)

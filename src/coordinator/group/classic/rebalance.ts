@@ -78,6 +78,7 @@ export function joinDue(group: ClassicGroup, turn: GroupTurn): void {
 /** Ends the join phase with those that have joined. Dynamic members that have not are out; static ones keep their place. */
 export function completeJoin(group: ClassicGroup, turn: GroupTurn): void {
   stopJoinTimer(turn, group)
+  // oxlint-disable-next-line unicorn/no-useless-spread -- members are removed while they are walked
   for (const member of [...group.members.values()]) {
     if (member.awaitingJoin !== null || member.isStatic) continue
     group.remove(member.memberId)
@@ -146,6 +147,7 @@ export function memberDue(group: ClassicGroup, memberId: string, turn: GroupTurn
 export function syncDue(group: ClassicGroup, generation: number, turn: GroupTurn, settings: GroupSettings): void {
   if (generation !== group.generation || !group.is('CompletingRebalance', 'Stable')) return
   if (group.pendingSyncs.size === 0) return
+  // oxlint-disable-next-line unicorn/no-useless-spread -- members are removed while they are walked
   for (const memberId of [...group.pendingSyncs]) removeMember(group, group.existingMember(memberId), turn)
   startRebalance(group, 'members did not sync in time', turn, settings)
 }
