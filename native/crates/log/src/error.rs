@@ -234,12 +234,16 @@ pub enum OpenError {
         path: PathBuf,
         reason: String,
     },
+    /// Bytes that recovery may not touch are damaged.
+    Damaged(ReadError),
 }
 
 impl OpenError {
     pub fn kafka_code(&self) -> i16 {
         match self {
-            OpenError::Storage(_) | OpenError::Inconsistent { .. } => KAFKA_STORAGE_ERROR,
+            OpenError::Storage(_) | OpenError::Inconsistent { .. } | OpenError::Damaged(_) => {
+                KAFKA_STORAGE_ERROR
+            }
             OpenError::InconsistentTopicId { .. } => INCONSISTENT_TOPIC_ID,
         }
     }
@@ -263,11 +267,23 @@ impl fmt::Display for OpenError {
             OpenError::Inconsistent { path, reason } => {
                 write!(formatter, "{}: {reason}", path.display())
             }
+            OpenError::Damaged(error) => error.fmt(formatter),
         }
     }
 }
 
 impl std::error::Error for OpenError {}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> OpenError {
+        match error {
+            ReadError::Storage(error) => OpenError::Storage(error),
+            damage @ (ReadError::Corrupt { .. } | ReadError::OffsetOutOfRange { .. }) => {
+                OpenError::Damaged(damage)
+            }
+        }
+    }
+}
 
 impl From<StorageError> for OpenError {
     fn from(error: StorageError) -> OpenError {

@@ -14,8 +14,8 @@ use crate::clean_shutdown::{self, CleanShutdown};
 use crate::error::{Attempt, StorageError};
 use crate::meta_properties::{self, MetaProperties, MetaPropertiesError};
 use crate::names::{
-    deleted_partition_name, is_deleted_partition_name, parse_partition_directory_name,
-    partition_directory_name,
+    TEMPORARY_SUFFIX, deleted_partition_name, is_deleted_partition_name,
+    parse_partition_directory_name, partition_directory_name,
 };
 use crate::offset_checkpoint::{
     OffsetCheckpoint, parse_offset_checkpoint, write_offset_checkpoint,
@@ -135,6 +135,7 @@ impl<D: Disk> LogDirectory<D> {
             result => result.attempt("lock", &lock_path)?,
         };
         let clean_shutdown = take_marker(&disk, path)?;
+        remove_temporary_files(&disk, path)?;
         let meta = settle_meta(&disk, path, identity)?;
         Ok(LogDirectory {
             disk,
@@ -271,6 +272,17 @@ fn take_marker<D: Disk>(disk: &D, directory: &Path) -> Result<Option<CleanShutdo
     disk.remove_file(&path).attempt("remove", &path)?;
     disk.sync_dir(directory).attempt("sync", directory)?;
     Ok(Some(CleanShutdown::parse(&text)))
+}
+
+/// What a crash in the middle of replacing a checkpoint left.
+fn remove_temporary_files<D: Disk>(disk: &D, directory: &Path) -> Result<(), StorageError> {
+    for entry in disk.list(directory).attempt("list", directory)? {
+        if !entry.is_dir && entry.name.ends_with(TEMPORARY_SUFFIX) {
+            let path = directory.join(&entry.name);
+            disk.remove_file(&path).attempt("remove", &path)?;
+        }
+    }
+    Ok(())
 }
 
 fn settle_meta<D: Disk>(

@@ -229,6 +229,15 @@ fn partitions_are_listed_and_deleted_ones_are_not() {
 }
 
 #[test]
+fn leftovers_of_a_replaced_checkpoint_go() {
+    let disk = disk();
+    let leftover = Path::new("/data/recovery-point-offset-checkpoint.7.tmp");
+    disk.open(leftover, OpenMode::Create).expect("create");
+    open(&disk, &identity()).expect("open");
+    assert!(!disk.exists(leftover).expect("exists"));
+}
+
+#[test]
 fn unwritable_directory_says_so() {
     let disk = FaultyDisk::new(disk());
     disk.arm(Fault {

@@ -234,11 +234,12 @@ impl<D: Disk> Segment<D> {
         Ok(())
     }
 
+    /// Writes the rebuilt indexes with the time entry for the largest timestamp, as Kafka's recovery does.
     fn write_indexes_anew(&mut self, files: &SegmentFiles<D>) -> Result<(), StorageError> {
-        self.indexes
-            .as_mut()
-            .expect("just rebuilt")
-            .write_anew(files, self.base_offset)
+        let largest = self.tail.and_then(|tail| tail.largest);
+        let indexes = self.indexes.as_mut().expect("just rebuilt");
+        indexes.add_time(self.base_offset, largest);
+        indexes.write_anew(files, self.base_offset)
     }
 
     /// Takes note of a batch that now lies at the end of the segment: Kafka's rule for index entries.

@@ -4,7 +4,7 @@
 
 use millrace_host::disk::Disk;
 
-use crate::error::{Attempt, OpenError, ReadError, StorageError};
+use crate::error::{Attempt, ReadError, StorageError};
 use crate::log::Log;
 use crate::names::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
 use crate::segment::Segment;
@@ -111,19 +111,5 @@ impl<D: Disk> Log<D> {
             self.sync.note_directory_change();
         }
         Ok(())
-    }
-}
-
-impl From<ReadError> for OpenError {
-    fn from(error: ReadError) -> OpenError {
-        match error {
-            ReadError::Storage(error) => OpenError::Storage(error),
-            damage @ (ReadError::Corrupt { .. } | ReadError::OffsetOutOfRange { .. }) => {
-                OpenError::Inconsistent {
-                    path: std::path::PathBuf::new(),
-                    reason: damage.to_string(),
-                }
-            }
-        }
     }
 }

@@ -9,6 +9,7 @@ pub mod posix;
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How to open a file. All handles read and write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,20 +115,37 @@ pub fn enospc() -> io::Error {
     io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error())
 }
 
-/// Replaces a small file whole: written beside as `<name>.tmp`, synced, renamed over. After a crash the path holds the old content or
-/// the new, never a mixture. The rename itself is durable once the caller has synced the directory.
+/// Replaces a small file whole: written beside as `<name>.<number>.tmp`, synced, renamed over. After a crash the path holds the old content
+/// or the new, never a mixture. The rename itself is durable once the caller has synced the directory. Two threads that replace the same
+/// file do not disturb each other; the later rename wins.
 pub fn replace_file<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    static REPLACEMENTS: AtomicU64 = AtomicU64::new(0);
+    let number = REPLACEMENTS.fetch_add(1, Ordering::Relaxed);
     let mut name = path
         .file_name()
         .ok_or(io::ErrorKind::InvalidInput)?
         .to_owned();
-    name.push(".tmp");
+    name.push(format!(".{number}.tmp"));
     let temporary: PathBuf = path.with_file_name(name);
-    let file = disk.open(&temporary, OpenMode::Truncate)?;
+    let replaced = write_and_rename(disk, &temporary, path, bytes);
+    if replaced.is_err() {
+        // A leftover costs space and is removed at the next start.
+        let _ = disk.remove_file(&temporary);
+    }
+    replaced
+}
+
+fn write_and_rename<D: Disk>(
+    disk: &D,
+    temporary: &Path,
+    path: &Path,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let file = disk.open(temporary, OpenMode::Truncate)?;
     file.write_all_at(bytes, 0)?;
     file.sync_data()?;
     drop(file);
-    disk.rename(&temporary, path)
+    disk.rename(temporary, path)
 }
 
 /// `replace_file`, and the directory synced: durable when it returns.
