@@ -71,6 +71,8 @@ pub struct Connection {
     pub responses: Responses,
     pub under_way: UnderWay,
     pub pause: Pause,
+    /// Something ended since the connection was found busy: its waiting frame may be tried again.
+    pub may_go_on: bool,
     /// What the poller was told last.
     pub interest: Interest,
     pub last_active_ms: u64,
@@ -108,6 +110,7 @@ impl Connection {
             responses: Responses::default(),
             under_way: UnderWay::Nothing,
             pause: Pause::No,
+            may_go_on: false,
             interest: Interest::READ,
             last_active_ms: now_ms,
             was_upcalled: false,
@@ -119,6 +122,12 @@ impl Connection {
             parked_fetch: None,
             blocked_on_write: false,
         }
+    }
+
+    /// A request under way was answered.
+    pub fn end_request(&mut self) {
+        self.under_way.end();
+        self.may_go_on = true;
     }
 
     pub fn wanted_interest(&self) -> Interest {

@@ -4,12 +4,14 @@
 
 use crate::shared::lock;
 use hashbrown::HashMap;
+use millrace_host::disk::Disk;
 use millrace_host::disk::posix::PosixDisk;
 use millrace_host::entropy;
 use millrace_log::{
     DirectoryError, DirectoryIdentity, LogDirectory, OffsetCheckpoint, OpenHints, StorageError,
     Uuid,
 };
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -106,6 +108,22 @@ impl LogDir {
         lock(&self.leaving).retain(|(name, index)| !(name == topic && *index == partition));
         self.left.notify_all();
         renamed
+    }
+
+    /// Moves a directory out of the way that belongs to an earlier topic of the same name. Its data is kept: that the controller no longer
+    /// knows the topic is no reason to destroy anything.
+    pub fn set_aside(&self, topic: &str, partition: i32) -> io::Result<()> {
+        let path = self.partition_path(topic, partition);
+        let unique: String = entropy::uuid()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let aside = format!(
+            "{}.{unique}-stray",
+            millrace_log::partition_directory_name(topic, partition)
+        );
+        PosixDisk.rename(&path, &self.path.join(aside))?;
+        PosixDisk.sync_dir(&self.path)
     }
 
     pub fn write_checkpoints(&self, rows: &[CheckpointRow]) -> Result<(), StorageError> {
@@ -208,13 +226,12 @@ impl LogDirs {
         // The controller's own log: it lies here, but it is not one of the table's.
         partitions.retain(|partition| partition.topic != METADATA_TOPIC);
         self.deleted.extend(directory.deleted_partitions()?);
-        let found = lock(&self.found).len();
         for partition in &partitions {
             lock(&self.found)
                 .entry((partition.topic.clone(), partition.partition))
                 .or_insert(index);
         }
-        let is_clean = directory.clean_shutdown().is_some() || found + partitions.len() == 0;
+        let is_clean = directory.clean_shutdown().is_some() || partitions.is_empty();
         self.dirs.push(Arc::new(LogDir {
             index,
             path: directory.path().to_path_buf(),

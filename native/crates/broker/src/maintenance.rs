@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const STEP: Duration = Duration::from_secs(1);
 /// How often partitions are looked over for due files and `flush.ms`.
-const UPKEEP_MS: u64 = 5_000;
+const UPKEEP_MS: u64 = 1_000;
 
 /// Directories of deleted partitions, with the time to remove them.
 #[derive(Debug, Default)]

@@ -36,6 +36,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Produce requests one partition keeps waiting for its marks.
 const WAITING_PRODUCES_MAX: usize = 10_000;
+/// Rounds of upkeep without use after which file handles are let go.
+const IDLE_ROUNDS: u32 = 300;
 
 /// Settings of a topic, as published.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,6 +130,12 @@ struct Open {
     /// Read back from snapshot and log when the first batch with a producer id comes, or the log rolls.
     producers: Option<ProducerWindow>,
     has_appended: bool,
+    /// When upkeep first saw bytes that are not synced.
+    unsynced_since_ms: Option<i64>,
+    /// Appends and reads so far, and how many of upkeep's rounds saw none.
+    uses: u64,
+    uses_seen: u64,
+    idle_rounds: u32,
 }
 
 impl std::fmt::Debug for Partition {
@@ -192,6 +200,9 @@ pub struct CheckpointOffsets {
     pub high_watermark: i64,
 }
 
+/// Told how a sync ended: an error code if it failed.
+pub type SyncOutcome = Box<dyn FnOnce(Result<(), i16>) + Send>;
+
 /// What all partitions of a node are opened with.
 #[derive(Debug, Clone, Copy)]
 pub struct PartitionSettings {
@@ -241,6 +252,10 @@ impl Partition {
                 leader,
                 producers: None,
                 has_appended: false,
+                unsynced_since_ms: None,
+                uses: 0,
+                uses_seen: 0,
+                idle_rounds: 0,
             })),
             fetches: FetchWatches::default(),
             produces: DelayedProduces::new(WAITING_PRODUCES_MAX),
@@ -306,11 +321,7 @@ impl Partition {
         let mut state = self.lock();
         let state = &mut *state;
         let leader_hint = state.leader_hint();
-        let refused = match state.check_leads(self.node_id) {
-            Ok(_) => None,
-            Err(error_code) => Some(error_code),
-        };
-        if let Some(error_code) = refused {
+        if let Err(error_code) = state.check_leads(self.node_id) {
             for batch in batches.iter() {
                 let leader =
                     (error_code == error_codes::NOT_LEADER_OR_FOLLOWER).then_some(leader_hint);
@@ -328,6 +339,7 @@ impl Partition {
         let Storage::Open(open) = &mut state.storage else {
             unreachable!("only an open partition leads")
         };
+        open.uses += 1;
         let start_offset = open.leader.log_end_offset();
         let verdicts = self.admit(open, batches, now_ms);
         let mut slices: Vec<&mut [u8]> = Vec::with_capacity(batches.len());
@@ -558,11 +570,7 @@ impl Partition {
     }
 
     /// Starts a sync of everything appended so far; `done` hears the outcome, also when there was nothing left to sync.
-    pub(crate) fn request_sync(
-        self: &Arc<Self>,
-        shared: &Arc<Shared>,
-        done: Option<Box<dyn FnOnce(Result<(), i16>) + Send>>,
-    ) {
+    pub(crate) fn request_sync(self: &Arc<Self>, shared: &Arc<Shared>, done: Option<SyncOutcome>) {
         let target = match &mut self.lock().storage {
             Storage::Open(open) => open.log.sync_target(),
             Storage::Failed | Storage::Removed | Storage::Closed => {
@@ -644,6 +652,7 @@ impl Partition {
         let Storage::Open(open) = &mut state.storage else {
             unreachable!("only an open partition leads")
         };
+        open.uses += 1;
         let (high_watermark, last_stable_offset) = (
             open.leader.high_watermark(),
             open.leader.last_stable_offset(),
@@ -806,11 +815,11 @@ impl Partition {
         }
     }
 
-    /// Regular upkeep: silent producers go, and segment files whose deletion is due come back to be unlinked.
-    /// Says whether `flush.ms` asks for a sync.
+    /// Regular upkeep: silent producers go, segment files whose deletion is due come back to be unlinked, and a log nobody used for a while
+    /// lets go of its file handles. Says whether `flush.ms` asks for a sync.
     pub fn maintain(&self, now_ms: i64, due_files: &mut Vec<PathBuf>) -> bool {
         let mut state = self.lock();
-        let flushes_by_time = state.config.flush_ms < i64::MAX as u64;
+        let flush_ms = i64::try_from(state.config.flush_ms).unwrap_or(i64::MAX);
         let Storage::Open(open) = &mut state.storage else {
             return false;
         };
@@ -818,7 +827,22 @@ impl Partition {
             producers.expire(now_ms);
         }
         due_files.extend(open.log.take_due_deletions(now_ms));
-        flushes_by_time && open.log.synced_offset() < open.log.log_end_offset()
+        open.idle_rounds = if open.uses == open.uses_seen {
+            open.idle_rounds.saturating_add(1)
+        } else {
+            0
+        };
+        open.uses_seen = open.uses;
+        if open.idle_rounds == IDLE_ROUNDS && open.log.release_files().is_err() {
+            // The handles stay open then; the next use finds out what is wrong.
+            open.idle_rounds = 0;
+        }
+        if open.log.synced_offset() == open.log.log_end_offset() {
+            open.unsynced_since_ms = None;
+            return false;
+        }
+        let since_ms = *open.unsynced_since_ms.get_or_insert(now_ms);
+        now_ms.saturating_sub(since_ms) >= flush_ms
     }
 
     /// The topic was deleted: everyone waiting is told, and the log is let go of. The caller takes the directory away.

@@ -170,25 +170,29 @@ impl ReceiveBuffer {
     ) -> Option<Received> {
         let pending = self.pending_bytes();
         let capacity = self.buffer.as_ref().map_or(0, |buffer| buffer.len());
-        let wanted = match announced {
-            Some(frame_bytes) => {
-                frame_bytes.min(self.usual_bytes.max(TRUSTED_BYTES).max(pending * 2))
-            }
-            None => pending + SIZE_BYTES,
-        };
-        if self.buffer.is_some() && self.start + wanted <= capacity && self.end < capacity {
+        let wanted = announced.unwrap_or(pending + SIZE_BYTES);
+        let has_space = self.end < capacity;
+        // What there is gets filled before more is taken: a length alone earns nothing.
+        if has_space && (self.start == 0 || self.start + wanted <= capacity) {
             return None;
         }
         if has_staged {
             return Some(Received::Full);
         }
-        if self.buffer.is_some() && wanted <= capacity && pending < capacity {
-            self.buffer
+        if self.start > 0 && pending < capacity {
+            let buffer = self
+                .buffer
                 .as_deref_mut()
-                .expect("checked above")
-                .copy_within(self.start..self.end, 0);
+                .expect("a buffer with a start is here");
+            buffer.copy_within(self.start..self.end, 0);
         } else {
-            let Some(mut larger) = pool.try_take(wanted.max(self.usual_bytes)) else {
+            let earned = self.usual_bytes.max(TRUSTED_BYTES).max(capacity * 2);
+            let bytes = if self.buffer.is_none() {
+                self.usual_bytes
+            } else {
+                wanted.min(earned)
+            };
+            let Some(mut larger) = pool.try_take(bytes.max(pending + SIZE_BYTES)) else {
                 return Some(Received::NoMemory);
             };
             if let Some(buffer) = &self.buffer {

@@ -41,6 +41,9 @@ impl Shared {
     pub fn fail(&self, reason: &str) {
         if !self.has_failed.swap(true, Ordering::SeqCst) {
             self.upcalls.log_dir_failed(BROKER_INDEX, reason);
+            for inbox in &self.inboxes {
+                inbox.push(Message::Stop);
+            }
         }
     }
 

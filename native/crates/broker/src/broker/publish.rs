@@ -9,6 +9,7 @@ use crate::partition::{
 use crate::partition_table::{Topic, TopicId};
 use hashbrown::HashMap;
 use millrace_host::clock;
+use millrace_log::OpenError;
 use millrace_wire::error_codes;
 use std::sync::Arc;
 
@@ -189,19 +190,29 @@ impl Broker {
             .iter()
             .for_each(|dir| dir.wait_for_name(name, index));
         let log_dir = Arc::clone(log_dirs.place(name, index));
-        let identity = PartitionName {
-            topic_name: Arc::clone(name),
-            topic_id,
-            index,
+        let open = || {
+            let identity = PartitionName {
+                topic_name: Arc::clone(name),
+                topic_id,
+                index,
+            };
+            Partition::open(
+                identity,
+                Arc::clone(&log_dir),
+                assignment(published),
+                Arc::clone(config),
+                settings,
+                clock::wall_ms(),
+            )
         };
-        let opened = Partition::open(
-            identity,
-            log_dir,
-            assignment(published),
-            Arc::clone(config),
-            settings,
-            clock::wall_ms(),
-        );
+        let opened = match open() {
+            Err(OpenError::InconsistentTopicId { .. })
+                if log_dir.set_aside(name, index).is_ok() =>
+            {
+                open()
+            }
+            opened => opened,
+        };
         (
             topic_id,
             index,

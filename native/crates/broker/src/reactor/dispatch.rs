@@ -5,14 +5,16 @@ use crate::connection::Pause;
 use crate::metrics::Counter;
 use crate::shared::ApiSupport;
 use crate::slab::Key;
+use millrace_wire::WireError;
 use millrace_wire::apis::{fetch, list_offsets, produce};
 use millrace_wire::header::RequestPrefix;
-use millrace_wire::{WireError, error_codes};
 use std::ops::Range;
+
+/// Partitions one request may name. Each costs a few times its bytes while it is served; no real cluster has as many on one node.
+pub(super) const REQUEST_PARTITIONS_MAX: usize = 200_000;
 
 /// Always goes up, whatever its version: the answer to a version too new is a message, not a closed connection.
 const API_VERSIONS_KEY: i16 = 18;
-const _: () = assert!(error_codes::NONE == 0);
 
 impl Reactor {
     /// Hands one frame on, or puts it back when it has to wait.
@@ -32,6 +34,7 @@ impl Reactor {
         {
             connection.receive.put_back(&frame);
             connection.pause = Pause::Busy;
+            connection.may_go_on = false;
             return self.note_change(key);
         }
         match self.support_of(&prefix) {
@@ -74,6 +77,18 @@ impl Reactor {
     fn refuse(&mut self, key: Key, counter: Counter) {
         self.metrics().count(counter);
         self.end(key);
+    }
+
+    /// A request for so much that answering it would be harm.
+    pub(super) fn check_partitions(count: usize) -> Result<(), WireError> {
+        if count > REQUEST_PARTITIONS_MAX {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            return Err(WireError::CountBeyondFrame {
+                count,
+                remaining_bytes: REQUEST_PARTITIONS_MAX,
+            });
+        }
+        Ok(())
     }
 
     fn support_of(&self, prefix: &RequestPrefix) -> ApiSupport {

@@ -37,6 +37,7 @@ impl Reactor {
         let bytes = &connection.receive.bytes()[frame.clone()];
         let header = RequestHeader::parse(bytes, fetch::is_flexible(prefix.api_version))?;
         let request = FetchRequest::parse(bytes, header.body_at, prefix.api_version)?;
+        Reactor::check_partitions(request.partition_count() + request.forgotten_count())?;
         let slot = connection.responses.open();
         connection.under_way.begin(false);
         let table = self.shared.table.load();
@@ -70,7 +71,7 @@ impl Reactor {
                         );
                     }
                 });
-                connection.under_way.end();
+                connection.end_request();
                 self.note_change(key);
                 self.metrics().count(Counter::FetchRequestsTotal);
                 return Ok(());
@@ -207,7 +208,7 @@ impl Reactor {
             .complete(task.slot, &mut self.spare, |chunk| {
                 written = task.write(session_id, chunk, gaps, copied)
             });
-        connection.under_way.end();
+        connection.end_request();
         self.note_change(key);
         if written.is_err() {
             // Half an answer cannot be taken back.
@@ -256,6 +257,7 @@ impl Reactor {
             millrace_wire::apis::list_offsets::is_flexible(prefix.api_version),
         )?;
         let request = ListOffsetsRequest::parse(bytes, header.body_at, prefix.api_version)?;
+        Reactor::check_partitions(request.partition_count())?;
         let slot = connection.responses.open();
         connection.under_way.begin(false);
         let correlation_id = prefix.correlation_id;
@@ -285,7 +287,7 @@ impl Reactor {
                 .complete(slot, &mut self.spare, |chunk| {
                     list_offsets::write(&request, correlation_id, bytes, &table, &mut chunk.bytes);
                 });
-            connection.under_way.end();
+            connection.end_request();
             drop(table);
             self.note_change(key);
         }
@@ -301,7 +303,7 @@ impl Reactor {
                 .complete(slot, &mut self.spare, |chunk| {
                     chunk.bytes.extend_from_slice(frame)
                 });
-            connection.under_way.end();
+            connection.end_request();
             self.note_change(key);
         }
     }

@@ -469,6 +469,7 @@ impl Reactor {
                     Ok((flushed, sent)) => {
                         if sent > 0 {
                             connection.last_active_ms = self.now_ms;
+                            connection.may_go_on = true;
                             self.shared.metrics[usize::from(self.index)]
                                 .add(Counter::BytesOutTotal, sent as u64);
                         }
@@ -480,10 +481,8 @@ impl Reactor {
                     Err(_) => connection.has_failed = true,
                 }
             }
-            if connection.pause == Pause::Busy
-                && connection.under_way != UnderWay::Alone
-                && connection.responses.held_bytes() < RESPONSE_BYTES_MAX
-            {
+            if connection.pause == Pause::Busy && connection.may_go_on {
+                connection.may_go_on = false;
                 self.resumed.push(key);
             }
             let is_done = connection.is_closing

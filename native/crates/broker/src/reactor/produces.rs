@@ -31,6 +31,7 @@ impl Reactor {
         let bytes = &connection.receive.bytes()[frame.clone()];
         let header = RequestHeader::parse(bytes, produce::is_flexible(prefix.api_version))?;
         let request = ProduceRequest::parse(bytes, header.body_at, prefix.api_version)?;
+        Reactor::check_partitions(request.partition_count())?;
         connection.under_way.begin(true);
         pending.connection = key;
         pending.slot = connection.responses.open();
@@ -168,7 +169,7 @@ impl Reactor {
                     .responses
                     .complete(pending.slot, &mut self.spare, |chunk| pending.write(chunk));
             }
-            connection.under_way.end();
+            connection.end_request();
             self.note_change(key);
             // Nobody reads an answer to acks=0; a closed connection is how the client learns that something is wrong.
             if pending.acks == Acks::None && failed_parts > 0 {

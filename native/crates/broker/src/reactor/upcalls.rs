@@ -96,8 +96,8 @@ impl Reactor {
                 chunk.bytes.extend_from_slice(&size.to_be_bytes());
                 chunk.bytes.extend_from_slice(payload);
             });
-        connection.under_way.end();
-        if throttle_ms > 0 && connection.pause == Pause::No {
+        connection.end_request();
+        if throttle_ms > 0 && matches!(connection.pause, Pause::No | Pause::Busy) {
             connection.pause = Pause::Throttled;
             self.timers
                 .set(self.now_ms + u64::from(throttle_ms), Timer::Unthrottle(key));
@@ -114,7 +114,7 @@ impl Reactor {
         connection
             .responses
             .complete_silently(slot, &mut self.spare);
-        connection.under_way.end();
+        connection.end_request();
         self.note_change(key);
     }
 
