@@ -386,3 +386,120 @@ fn draining_answers_what_waits() {
     assert!(TcpStream::connect(broker.address).is_err());
     broker.stop();
 }
+
+#[test]
+fn mutated_requests_never_stop_the_broker() {
+    let broker = TestBroker::start();
+    let seeds = [
+        request_frame(
+            0,
+            9,
+            1,
+            &produce_request(9, 1, vec![(0, Some(batch(&["a", "b"]))), (1, None)]),
+        ),
+        request_frame(
+            0,
+            13,
+            1,
+            &produce_request(13, -1, vec![(2, Some(batch(&["a"])))]),
+        ),
+        request_frame(1, 12, 1, &fetch_request(12, &[(0, 0), (1, 0)])),
+        request_frame(1, 17, 1, &fetch_request(17, &[(0, 0)])),
+        request_frame(1, 4, 1, &fetch_request(4, &[(3, 0)])),
+    ];
+    // A small generator of our own: the same bytes in every run.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % limit as u64) as usize
+    };
+    for round in 0..3_000 {
+        let mut frame = seeds[round % seeds.len()].clone();
+        for _ in 0..=next(4) {
+            let at = next(frame.len());
+            match next(4) {
+                0 => frame[at] = next(256) as u8,
+                1 => frame[at] ^= 1 << next(8),
+                2 => frame.truncate(at.max(8)),
+                _ => frame.insert(at, next(256) as u8),
+            }
+        }
+        let mut stream = TcpStream::connect(broker.address).expect("the broker listens");
+        // The broker may close before everything is written.
+        let _ = stream.write_all(&framed(&frame));
+    }
+    assert_eq!(broker.metric("ThreadPanicsTotal"), 0.0);
+    let mut client = broker.client();
+    assert_eq!(client.produce(0, batch(&["alive"])).0, 0);
+    broker.stop();
+}
+
+#[test]
+fn a_throttled_connection_is_answered_at_once_and_read_later() {
+    let broker = TestBroker::start();
+    let mut client = broker.client();
+    client.send_frame(&metadata_frame(1));
+    let event = broker.event_of(1);
+    let token = u64::from_le_bytes(event[1..9].try_into().expect("8 bytes"));
+    broker
+        .broker
+        .respond(token, 1i32.to_be_bytes().to_vec(), 300);
+    assert_eq!(client.read_frame(), 1i32.to_be_bytes());
+    let started = Instant::now();
+    assert_eq!(client.produce(0, batch(&["later"])).0, 0);
+    assert!((Instant::now() - started) >= Duration::from_millis(200));
+    broker.stop();
+}
+
+#[test]
+fn requests_beyond_the_upcall_queue_wait_and_none_is_lost() {
+    let broker = TestBroker::start_with(
+        |options| options.upcall_queue_max_bytes = 200,
+        topic_config(),
+    );
+    let mut clients: Vec<_> = (0..30).map(|_| broker.client()).collect();
+    for (index, client) in clients.iter_mut().enumerate() {
+        client.send_frame(&metadata_frame(index as i32));
+    }
+    for _ in 0..clients.len() {
+        let event = broker.event_of(1);
+        answer(&broker, &event, b"");
+    }
+    for (index, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.read_frame(), (index as i32).to_be_bytes());
+    }
+    broker.stop();
+}
+
+#[test]
+fn a_request_behind_a_slow_sync_waits_without_spinning() {
+    let mut config = topic_config();
+    config.flush_messages = 1;
+    let broker = TestBroker::start_with(|_| {}, config);
+    let mut client = broker.client();
+    for round in 0..50i64 {
+        let produce = framed(&request_frame(
+            0,
+            9,
+            1,
+            &produce_request(9, -1, vec![(0, Some(batch(&["a"])))]),
+        ));
+        let fetch = framed(&request_frame(1, 12, 2, &fetch_request(12, &[(0, round)])));
+        client
+            .stream
+            .write_all(&[produce, fetch].concat())
+            .expect("the broker reads");
+        assert_eq!(
+            client.receive::<ProduceResponse>(9).1.responses[0].partition_responses[0].base_offset,
+            round
+        );
+        assert_eq!(fetched(&client.receive::<FetchResponse>(12).1, 0).len(), 1);
+    }
+    assert!(
+        broker.metric("LoopTurnsTotal") < 1_000.0,
+        "a handful of turns for each request"
+    );
+    broker.stop();
+}

@@ -37,6 +37,74 @@ fn a_clean_restart_keeps_records_and_producers() {
 }
 
 #[test]
+fn after_an_unclean_stop_what_was_written_is_found_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let broker = TestBroker::open(dir.path(), |_| {}, topic_config());
+    let mut client = broker.client();
+    client.produce(0, idempotent_batch(5, 0, &["a", "b"]));
+    client.produce(0, batch(&["c"]));
+    broker.stop();
+    drop(broker);
+    std::fs::remove_file(dir.path().join(".kafka_cleanshutdown"))
+        .expect("written by the clean stop");
+    std::fs::remove_file(dir.path().join("recovery-point-offset-checkpoint"))
+        .expect("written by the clean stop");
+    // What a write that was cut off leaves behind.
+    let segment = dir
+        .path()
+        .join(format!("{TOPIC}-0"))
+        .join("00000000000000000000.log");
+    let mut bytes = std::fs::read(&segment).expect("the segment");
+    bytes.extend_from_slice(&batch(&["torn"])[..40]);
+    std::fs::write(&segment, bytes).expect("the segment");
+    let broker = TestBroker::open(dir.path(), |_| {}, topic_config());
+    let mut client = broker.client();
+    assert_eq!(
+        fetched(&client.fetch(12, &fetch_request(12, &[(0, 0)])), 0).len(),
+        3
+    );
+    assert_eq!(
+        client.produce(0, idempotent_batch(5, 0, &["a", "b"])),
+        (0, 0),
+        "still known as a duplicate"
+    );
+    assert_eq!(client.produce(0, idempotent_batch(5, 2, &["d"])), (0, 3));
+    broker.stop();
+}
+
+#[test]
+fn the_directory_of_an_earlier_topic_of_the_same_name_is_set_aside() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let broker = TestBroker::open(dir.path(), |_| {}, topic_config());
+    broker.client().produce(0, batch(&["old"]));
+    broker.stop();
+    drop(broker);
+    let metadata = dir
+        .path()
+        .join(format!("{TOPIC}-0"))
+        .join("partition.metadata");
+    let text = std::fs::read_to_string(&metadata).expect("partition.metadata");
+    std::fs::write(
+        &metadata,
+        text.replace("BwcHBwcHBwcHBwcHBwcHBw", "CAgICAgICAgICAgICAgICA"),
+    )
+    .expect("partition.metadata");
+    let broker = TestBroker::open(dir.path(), |_| {}, topic_config());
+    assert_eq!(broker.client().produce(0, batch(&["new"])), (0, 0));
+    let names: Vec<_> = std::fs::read_dir(dir.path())
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert!(
+        names
+            .iter()
+            .any(|name| name.to_string_lossy().ends_with("-stray")),
+        "{names:?}"
+    );
+    broker.stop();
+}
+
+#[test]
 fn a_second_broker_is_kept_out() {
     let broker = TestBroker::start();
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -13,9 +13,7 @@ use millrace_wire::error_codes;
 pub fn searches_logs(request: &ListOffsetsRequest, frame: &[u8]) -> bool {
     request.partitions(frame).any(|asked| {
         let timestamp = asked.partition.timestamp;
-        timestamp >= 0
-            || timestamp == MAX_TIMESTAMP
-            || timestamp < EARLIEST_PENDING_UPLOAD_TIMESTAMP
+        timestamp >= 0 || timestamp == MAX_TIMESTAMP
     })
 }
 
@@ -86,6 +84,8 @@ fn version_min_of(timestamp: i64) -> i16 {
         EARLIEST_LOCAL_TIMESTAMP => 8,
         LATEST_TIERED_TIMESTAMP => 9,
         EARLIEST_PENDING_UPLOAD_TIMESTAMP => 11,
+        // The next one may come with a version we do not know.
+        ..EARLIEST_PENDING_UPLOAD_TIMESTAMP => i16::MAX,
         _ => 1,
     }
 }

@@ -173,21 +173,21 @@ impl PendingProduce {
                 is_waiting: false,
                 result: PartResult::error(0),
             });
-            let checked = match acks {
-                None => Err(Refusal::code(error_codes::INVALID_REQUIRED_ACKS)),
-                Some(_) => find(topic, &asked.topic, asked.partition.index, context).and_then(
-                    |(topic, partition)| {
-                        check(
-                            frame,
-                            asked.partition.records,
-                            request.version,
-                            topic,
-                            context,
-                        )
-                        .map(|(header, records)| (partition, header, records))
-                    },
-                ),
-            };
+            let checked = find(topic, &asked.topic, asked.partition.index, context).and_then(
+                |(topic, partition)| {
+                    if acks.is_none() {
+                        return Err(Refusal::code(error_codes::INVALID_REQUIRED_ACKS));
+                    }
+                    check(
+                        frame,
+                        asked.partition.records,
+                        request.version,
+                        topic,
+                        context,
+                    )
+                    .map(|(header, records)| (partition, header, records))
+                },
+            );
             match checked {
                 Ok((partition, header, records)) => {
                     self.waiting += 1;
@@ -298,7 +298,7 @@ impl PendingProduce {
                 .iter()
                 .map(|&batch_index| RecordError {
                     batch_index,
-                    message: None,
+                    message: Some(&explanation.message),
                 })
                 .collect()
         });

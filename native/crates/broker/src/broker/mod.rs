@@ -30,6 +30,8 @@ use std::time::Duration;
 
 /// Reactors that fit the token of an upcall.
 const NETWORK_THREADS_MAX: usize = 64;
+/// Threads that sync and close logs.
+const CLOSING_THREADS: usize = 16;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress {
@@ -400,7 +402,12 @@ impl Broker {
 
     fn close_logs(&self, log_dirs: &LogDirs) -> Result<(), BrokerError> {
         let partitions = maintenance::partitions(&self.shared);
-        let threads = self.shared.options.recovery_threads_per_data_dir.max(1);
+        // Waiting for the disk, not for a processor: syncs that run side by side share its commits.
+        let threads = self
+            .shared
+            .options
+            .recovery_threads_per_data_dir
+            .max(CLOSING_THREADS);
         let closed = in_parallel(&partitions, threads, |partition| {
             (Arc::clone(partition), partition.close(clock::wall_ms()))
         });
