@@ -37,8 +37,8 @@ export function incrementalAlterConfigs(input: AlterConfigsInput): ControllerRes
   const { request } = input
   const records: MetadataRecordInput[] = []
   const keyOf = ({ resourceType, resourceName }: Resource): string => `${resourceType}:${resourceName}`
-  const { items, twice } = uniqueBy(request.resources, keyOf)
-  const responses = items.map((resource): IncrementalAlterConfigsResponse['responses'][number] => {
+  const { twice } = uniqueBy(request.resources, keyOf)
+  const responses = request.resources.map((resource): IncrementalAlterConfigsResponse['responses'][number] => {
     const { resourceType, resourceName } = resource
     try {
       if (twice.has(keyOf(resource))) throw new KafkaError('INVALID_REQUEST', 'Each resource must appear at most once.')
@@ -60,6 +60,7 @@ function resourceChanges({ image, config }: AlterConfigsInput, resource: Resourc
       `Settings of resource type ${resourceType} cannot be altered: only those of topics can`,
     )
   }
+  if (resourceName === '') throw new KafkaError('INVALID_REQUEST', 'Default topic resources are not allowed.')
   const fault = topicNameFault(resourceName)
   if (fault !== null) throw new KafkaError('INVALID_TOPIC_EXCEPTION', fault)
   if (image.topics.byName(resourceName) === undefined) {

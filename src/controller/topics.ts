@@ -20,6 +20,7 @@ import { METADATA_TOPIC, topicNameFault } from './topic-names.ts'
 
 type NewTopic = CreateTopicsRequest['topics'][number]
 type CreatedTopic = CreateTopicsResponse['topics'][number]
+type DeletionTarget = DeleteTopicsRequest['topics'][number]
 type DeletedTopic = DeleteTopicsResponse['responses'][number]
 
 /** -1 in a request: the broker decides. */
@@ -61,7 +62,9 @@ export function createTopics(input: CreateTopicsInput): ControllerResult<CreateT
 function checkName({ topics }: MetadataImage, name: string, madeNames: ReadonlyMap<string, string>): void {
   const fault = topicNameFault(name)
   if (fault !== null) throw new KafkaError('INVALID_TOPIC_EXCEPTION', fault)
-  if (name === METADATA_TOPIC) throw new KafkaError('TOPIC_AUTHORIZATION_FAILED')
+  if (name === METADATA_TOPIC) {
+    throw new KafkaError('INVALID_REQUEST', `Creation of internal topic ${METADATA_TOPIC} is prohibited.`)
+  }
   if (topics.byName(name)) throw new KafkaError('TOPIC_ALREADY_EXISTS', `Topic '${name}' already exists.`)
   const colliding = topics.collidingName(name) ?? madeNames.get(collisionForm(name))
   if (colliding !== undefined) {
@@ -78,7 +81,7 @@ function failedTopic(name: string, error: KafkaError): CreatedTopic {
     topicConfigErrorCode: 0,
     numPartitions: -1,
     replicationFactor: -1,
-    configs: null,
+    configs: [],
   }
 }
 
@@ -201,37 +204,51 @@ export function deleteTopics({
   const named = request.topicNames.map(name => ({ name, topicId: ZERO_UUID }))
   const wanted: DeleteTopicsRequest['topics'] = [...named, ...request.topics]
   const records: MetadataRecordInput[] = []
-  const deleted = new Set<string>()
-  const { twice } = uniqueBy(wanted, targetKey)
-  const responses = wanted.map((target): DeletedTopic => {
+  const { items, twice } = uniqueBy(wanted, targetKey)
+  const { twice: twiceByTopic } = uniqueBy(
+    items.flatMap(target => foundTopic(image, target) ?? []),
+    ({ topicId }) => topicId,
+  )
+  const responses: DeletedTopic[] = []
+  const refused = new Set<string>()
+  for (const target of items) {
     try {
       if (!config.get('delete.topic.enable')) {
         throw new KafkaError(version < 3 ? 'INVALID_REQUEST' : 'TOPIC_DELETION_DISABLED')
       }
-      // Asked for twice is deleted not once: the caller does not know what it wants.
+      // Asked for twice is deleted not once, and answered once: the caller does not know what it wants.
       if (twice.has(targetKey(target)) && (target.name !== null || target.topicId !== ZERO_UUID)) {
         throw new KafkaError('INVALID_REQUEST', `Duplicate topic ${target.name === null ? 'id' : 'name'}.`)
       }
       const topic = targetOf(image, target)
-      if (deleted.has(topic.topicId)) {
-        throw new KafkaError('INVALID_REQUEST', 'The provided topic name maps to an ID that was already supplied.')
+      const { name, topicId } = topic
+      if (!twiceByTopic.has(topicId)) {
+        records.push({ type: 'RemoveTopicRecord', topicId })
+        responses.push({ name, topicId, errorCode: ErrorCode.NONE, errorMessage: null })
+      } else if (!refused.has(topicId)) {
+        refused.add(topicId)
+        const errorMessage = 'The provided topic name maps to an ID that was already supplied.'
+        responses.push({ name, topicId, errorCode: ErrorCode.INVALID_REQUEST, errorMessage })
       }
-      deleted.add(topic.topicId)
-      records.push({ type: 'RemoveTopicRecord', topicId: topic.topicId })
-      return { name: topic.name, topicId: topic.topicId, errorCode: ErrorCode.NONE, errorMessage: null }
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
-      return { ...target, errorCode: error.errorCode, errorMessage: error.message }
+      responses.push({ ...target, errorCode: error.errorCode, errorMessage: error.message })
     }
-  })
+  }
   return { records, response: { throttleTimeMs: 0, responses } }
 }
 
-function targetKey({ name, topicId }: DeleteTopicsRequest['topics'][number]): string {
+function foundTopic(image: MetadataImage, target: DeletionTarget): TopicImage | undefined {
+  const { name, topicId } = target
+  if (name === null) return image.topics.byId(topicId)
+  return topicId === ZERO_UUID ? image.topics.byName(name) : undefined
+}
+
+function targetKey({ name, topicId }: DeletionTarget): string {
   return name === null ? `id ${topicId}` : `name ${name}`
 }
 
-function targetOf(image: MetadataImage, { name, topicId }: DeleteTopicsRequest['topics'][number]): TopicImage {
+function targetOf(image: MetadataImage, { name, topicId }: DeletionTarget): TopicImage {
   if (name !== null && topicId !== ZERO_UUID) {
     throw new KafkaError('INVALID_REQUEST', 'You may not specify both topic name and topic id.')
   }

@@ -41,7 +41,7 @@ export const metadata: ApiHandler<typeof metadataApi> = {
 
   failed(request, error, context) {
     return {
-      clusterId: context.services.clusterId,
+      clusterId: null,
       controllerId: -1,
       errorCode: context.apiVersion >= 13 ? error.errorCode : 0,
       topics: (request.topics ?? []).map(topic => ({
@@ -57,7 +57,13 @@ export const metadata: ApiHandler<typeof metadataApi> = {
 
 /** Versions 10 and 11 have the fields of a request by id, but not the meaning. */
 function refuseMalformed(request: MetadataRequest, apiVersion: number): void {
-  if (request.topics === null || apiVersion >= TOPIC_ID_REQUEST_VERSION) return
+  if (request.topics === null) return
+  if (apiVersion >= TOPIC_ID_REQUEST_VERSION) {
+    if (request.topics.some(({ name, topicId }) => name === null && topicId === ZERO_ID)) {
+      throw new KafkaError('INVALID_REQUEST', 'Neither topic name nor id were specified.')
+    }
+    return
+  }
   for (const topic of request.topics) {
     if (topic.name === null)
       throw new KafkaError('INVALID_REQUEST', `Topic name can not be null for version ${apiVersion}`)
