@@ -147,6 +147,11 @@ impl<D: Disk> Log<D> {
     }
 
     fn target(&mut self, index_entries_max: u32) -> Result<SyncTarget<D>, StorageError> {
+        if self.fenced {
+            // File and memory may disagree: a sync of the one says nothing about the other.
+            let reason = std::io::Error::other("the log is fenced after an earlier I/O error");
+            return Err(StorageError::new("sync", &self.files.dir, reason));
+        }
         let active = self.active_files(index_entries_max);
         self.fenced |= active.is_err();
         Ok(self

@@ -447,4 +447,6 @@ fn crc32(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod reopen_tests;

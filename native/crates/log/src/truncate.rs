@@ -27,12 +27,15 @@ impl<D: Disk> Log<D> {
     /// Drops everything and starts again, empty, at `offset`.
     pub fn truncate_fully(&mut self, offset: i64, now_ms: i64) -> Result<(), ReadError> {
         assert!(offset >= 0, "offsets are never negative");
+        self.sync.note_truncated(offset);
         let result = self.replace_all(offset, now_ms);
         self.fenced |= result.is_err();
         result
     }
 
     pub(crate) fn truncate_to(&mut self, offset: i64) -> Result<(), ReadError> {
+        // From here on nothing behind the cut is promised, whether it succeeds or not.
+        self.sync.note_truncated(offset);
         let result = self.cut_at(offset);
         self.fenced |= result.is_err();
         result
