@@ -7,7 +7,10 @@ export async function setup() {
     inputs: ['package.json', 'package-lock.json'],
     outputs: ['node_modules/typescript'],
     title: 'install npm packages',
-    work: () => show('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']),
+    // Not `npm ci`: it refuses a lock that lacks another platform's optional packages, which a mirror need not carry. Direct versions are exact,
+    // the lock holds the rest, and nothing is written back.
+    work: () =>
+      show('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']),
   })
   await whenChanged('native', {
     inputs: ['native/Cargo.toml', 'native/Cargo.lock', 'native/crates'],
