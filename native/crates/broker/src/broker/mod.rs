@@ -3,13 +3,14 @@
 //! Invariant: after `close` no thread of ours runs and no lock of ours is held; `close` may be called at any time, any number of times.
 
 pub mod publish;
+mod threads;
 
 use crate::append_jobs::AppendJob;
 use crate::error::BrokerError;
 use crate::inbox::{Inbox, Message};
 use crate::log_dirs::{CheckpointRow, LogDirs};
 use crate::maintenance::{self, Maintenance};
-use crate::metrics::{self, Counter, Metrics};
+use crate::metrics::{self, Metrics};
 use crate::options::BrokerOptions;
 use crate::partition::{Effects, Offsets, Partition};
 use crate::partition_table::{PartitionTable, TopicId};
@@ -22,11 +23,11 @@ use millrace_host::{Instant, SyncService, clock};
 use millrace_replica::{FetchSessions, SessionLimits};
 use millrace_wire::error_codes;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use threads::{guard, in_parallel, spawn};
 
 /// Reactors that fit the token of an upcall.
 const NETWORK_THREADS_MAX: usize = 64;
@@ -478,35 +479,6 @@ impl Drop for Broker {
     }
 }
 
-/// Runs `act` over all `things` on a few threads; the answers come in any order.
-fn in_parallel<T: Sync, R: Send>(
-    things: &[T],
-    threads: usize,
-    act: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    if things.len() < 2 || threads < 2 {
-        return things.iter().map(act).collect();
-    }
-    let (next, act) = (AtomicU32::new(0), &act);
-    let work = || {
-        let mut done = Vec::new();
-        while let Some(thing) = things.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-            done.push(act(thing));
-        }
-        done
-    };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(things.len()))
-            .map(|_| scope.spawn(work))
-            .collect();
-        let mut all = work();
-        for other in others {
-            all.extend(other.join().expect("the work does not panic"));
-        }
-        all
-    })
-}
-
 fn resolve(address: &ListenAddress) -> Result<SocketAddr, BrokerError> {
     let host = if address.host.is_empty() {
         "0.0.0.0"
@@ -520,23 +492,4 @@ fn resolve(address: &ListenAddress) -> Result<SocketAddr, BrokerError> {
     found
         .next()
         .ok_or_else(|| BrokerError::new("ENOTFOUND", what))
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BrokerError> {
-    std::thread::Builder::new()
-        .name(name.to_string())
-        .spawn(run)
-        .map_err(|error| BrokerError::io("cannot start a thread", &error))
-}
-
-/// A panic in one of our threads is a bug of ours: the broker stops serving and says so.
-fn guard(shared: &Shared, who: &str, run: impl FnOnce()) {
-    if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(run)) {
-        let reason = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_string())
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        shared.other_metrics().count(Counter::ThreadPanicsTotal);
-        shared.fail(&format!("{who} panicked: {}", reason.unwrap_or_default()));
-    }
 }

@@ -1,7 +1,8 @@
 //! Owns taking over what the control plane published: topics and partitions appear, change and go, with their logs.
 //! Invariant: when a publication returns, every partition it names takes requests, or is listed as failed.
 
-use super::{Broker, in_parallel};
+use super::Broker;
+use super::threads::in_parallel;
 use crate::error::BrokerError;
 use crate::partition::{
     Assignment, Effects, Partition, PartitionName, PartitionSettings, TopicConfig,

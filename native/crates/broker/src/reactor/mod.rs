@@ -7,9 +7,11 @@
 
 mod accept;
 mod dispatch;
+mod endings;
 mod fetches;
 mod produces;
 mod upcalls;
+mod waiting;
 
 use crate::apis::fetch::FetchTask;
 use crate::apis::produce::PendingProduce;
@@ -32,7 +34,6 @@ use millrace_host::{Buffer, BufferPool, Instant, PoolLimits, clock};
 use millrace_wire::apis::fetch::RecordsGap;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Bytes read from one connection before the others get their turn.
 const READ_BYTES: usize = 1024 * 1024;
@@ -44,8 +45,6 @@ const RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 const RESUME_ROUNDS: usize = 16;
 /// How often idle and stuck connections are looked for.
 const SWEEP_MS: u64 = 5_000;
-/// How soon a connection that found no memory tries again.
-const MEMORY_RETRY_MS: u64 = 10;
 const EVENTS: usize = 512;
 const WAKER_TOKEN: u64 = u64::MAX;
 /// Listeners count down from here.
@@ -162,56 +161,6 @@ impl Reactor {
 
     fn metrics(&self) -> &Metrics {
         &self.shared.metrics[usize::from(self.index)]
-    }
-
-    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let has_work = !self.unsent.is_empty() || !self.resumed.is_empty();
-        let spin_us = self.shared.options.spin_us;
-        if !has_work
-            && spin_us > 0
-            && (!self.fetches.is_empty() || !self.produces.is_empty())
-            && self.spin(events, spin_us)?
-        {
-            return Ok(());
-        }
-        let timeout = if has_work || !self.inbox.prepare_sleep() {
-            Duration::ZERO
-        } else {
-            self.sleep_time()
-        };
-        self.poller.wait(events, Some(timeout))?;
-        self.inbox.awake();
-        self.events.clear();
-        self.events.extend(events.iter());
-        Ok(())
-    }
-
-    /// Looks for events without sleeping. True when there were some.
-    fn spin(&mut self, events: &mut Events, spin_us: u64) -> io::Result<bool> {
-        let until = Instant::now() + Duration::from_micros(spin_us);
-        self.events.clear();
-        while Instant::now() < until {
-            self.poller.wait(events, Some(Duration::ZERO))?;
-            if !events.is_empty() || self.inbox.has_messages() {
-                self.events.extend(events.iter());
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn sleep_time(&self) -> Duration {
-        let mut until_ms = self.next_sweep_ms;
-        if let Some(deadline_ms) = self.timers.next_deadline_ms() {
-            until_ms = until_ms.min(deadline_ms);
-        }
-        if let Some(deadline_ms) = self.draining_until_ms {
-            until_ms = until_ms.min(deadline_ms);
-        }
-        if !self.waiting_for_memory.is_empty() {
-            until_ms = until_ms.min(self.now_ms + MEMORY_RETRY_MS);
-        }
-        Duration::from_millis(until_ms.saturating_sub(Instant::now().millis()))
     }
 
     fn take_messages(&mut self) {
@@ -513,69 +462,6 @@ impl Reactor {
         {
             connection.is_noted = true;
             self.changed.push(key);
-        }
-    }
-
-    /// The connection is over; it is closed at the end of the turn, when nothing of it is staged any more.
-    fn end(&mut self, key: Key) {
-        if let Some(connection) = self.connections.get_mut(key) {
-            connection.is_closing = true;
-            connection.has_failed = true;
-            self.note_change(key);
-        }
-    }
-
-    /// Idle connections, and those that began a frame and do not go on.
-    fn sweep(&mut self) {
-        let options = &self.shared.options;
-        let (idle_ms, partial_ms) = (
-            options.connections_max_idle_ms,
-            options.partial_frame_max_ms,
-        );
-        let mut ended = Vec::new();
-        for key in self.connections.keys() {
-            let connection = self.connections.get(key).expect("a key just listed");
-            let silent_ms = self.now_ms.saturating_sub(connection.last_active_ms);
-            let is_partial = connection.receive.pending_bytes() > 0
-                && connection.under_way == UnderWay::Nothing
-                && connection.pause != Pause::Upcalls;
-            if silent_ms > idle_ms {
-                ended.push((key, Counter::ConnectionsIdleClosedTotal));
-            } else if is_partial && silent_ms > partial_ms {
-                ended.push((key, Counter::ConnectionsSlowClosedTotal));
-            }
-        }
-        for (key, counter) in ended {
-            self.metrics().count(counter);
-            self.end(key);
-        }
-    }
-
-    fn start_draining(&mut self, deadline_ms: u64) {
-        self.stop_listening();
-        self.draining_until_ms = Some(deadline_ms);
-        for fetch in self.fetches.keys().collect::<Vec<_>>() {
-            self.expire_fetch(fetch);
-        }
-        for key in self.connections.keys().collect::<Vec<_>>() {
-            if let Some(connection) = self.connections.get_mut(key) {
-                connection.is_closing = true;
-                // Its caller has stopped listening, or it would not drain.
-                connection.has_failed |= connection.upcalled_slot.is_some();
-            }
-            self.note_change(key);
-        }
-    }
-
-    fn drain_step(&mut self) {
-        if let Some(deadline_ms) = self.draining_until_ms
-            && (self.connections.is_empty() || self.now_ms >= deadline_ms)
-        {
-            for key in self.connections.keys().collect::<Vec<_>>() {
-                self.close(key);
-            }
-            self.draining_until_ms = None;
-            self.shared.drained.count_down();
         }
     }
 }

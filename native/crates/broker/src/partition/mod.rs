@@ -1,0 +1,423 @@
+//! Owns one partition this node holds: its log, its leader's decisions, its producers and everyone who waits for it, under one lock.
+//! Never touches a socket: what others have to hear is collected in `Effects` and sent after the lock is free.
+//! Invariant: log end of the leader = log end of the log; offsets are handed out only together with a successful append.
+//!
+//! Storage: open → failed on an I/O error that leaves the log in doubt → removed when the topic is deleted;
+//!          open → removed, open → closed with the broker. Only open serves anything; removed and closed are final.
+
+mod append;
+mod producers;
+mod read;
+mod sync;
+
+use crate::apis::produce::{PartResult, ProducePart};
+use crate::append_jobs::AppendJobs;
+use crate::fetch_watch::{FetchWatch, FetchWatches};
+use crate::log_dirs::LogDir;
+use crate::partition_table::TopicId;
+use crate::shared::lock;
+use millrace_host::disk::posix::PosixDisk;
+use millrace_log::{Log, LogConfig, OpenError, OpenHints, StorageError, Uuid};
+use millrace_replica::{AckPolicy, DelayedProduces, Leader, LeaderTerm, ProducerWindow};
+use millrace_wire::apis::LeaderIdAndEpoch;
+use millrace_wire::error_codes;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+pub use append::StagedBatch;
+pub use read::{FetchRead, PartitionRead};
+
+/// Produce requests one partition keeps waiting for its marks.
+const WAITING_PRODUCES_MAX: usize = 10_000;
+/// Rounds of upkeep without use after which file handles are let go.
+const IDLE_ROUNDS: u32 = 300;
+
+/// Settings of a topic, as published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicConfig {
+    pub log: LogConfig,
+    pub min_in_sync_replicas: u32,
+    /// `flush.messages`: 1 makes every acknowledgement wait for fdatasync.
+    pub flush_messages: u64,
+    /// `flush.ms`
+    pub flush_ms: u64,
+}
+
+impl TopicConfig {
+    fn ack_policy(&self) -> AckPolicy {
+        if self.flush_messages <= 1 {
+            AckPolicy::Synced
+        } else {
+            AckPolicy::Replicated
+        }
+    }
+}
+
+/// What the controller said of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assignment {
+    pub leader_id: i32,
+    pub leader_epoch: i32,
+    pub in_sync_replicas: u32,
+}
+
+/// What has to happen outside once the lock is free.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Results of staged batches; `acknowledged` says whether the part is done or still waits.
+    pub results: Vec<(ProducePart, PartResult, bool)>,
+    /// Parts that waited and are done, with their error code.
+    pub acknowledged: Vec<(ProducePart, i16)>,
+    pub woken: Vec<Arc<FetchWatch>>,
+    /// The partition just appended to wants a sync; whoever called takes note of which it was.
+    pub wants_sync: bool,
+    pub syncs: Vec<Arc<Partition>>,
+    pub appended_batches: u64,
+    pub duplicates: u64,
+    /// Directories that failed, with the reason.
+    pub failures: Vec<(u16, String)>,
+}
+
+pub struct Partition {
+    pub topic_name: Arc<str>,
+    pub index: i32,
+    pub log_dir: Arc<LogDir>,
+    node_id: i32,
+    producer_ids_max: usize,
+    producer_id_expiration_ms: i64,
+    is_removed: AtomicBool,
+    state: Mutex<State>,
+    /// Appends of the control plane that wait for their turn.
+    pub(crate) jobs: Mutex<AppendJobs>,
+}
+
+struct State {
+    assignment: Assignment,
+    config: Arc<TopicConfig>,
+    storage: Storage,
+    fetches: FetchWatches,
+    produces: DelayedProduces<ProducePart>,
+}
+
+enum Storage {
+    Open(Box<Open>),
+    /// An I/O error left the log in doubt.
+    Failed,
+    /// The topic was deleted.
+    Removed,
+    /// Closed with the broker.
+    Closed,
+}
+
+struct Open {
+    log: Log<PosixDisk>,
+    leader: Leader,
+    /// Read back from snapshot and log when the first batch with a producer id comes, or the log rolls.
+    producers: Option<ProducerWindow>,
+    has_appended: bool,
+    /// When upkeep first saw bytes that are not synced.
+    unsynced_since_ms: Option<i64>,
+    /// Appends and reads so far, and how many of upkeep's rounds saw none.
+    uses: u64,
+    uses_seen: u64,
+    idle_rounds: u32,
+}
+
+impl std::fmt::Debug for Partition {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Partition({}-{})", self.topic_name, self.index)
+    }
+}
+
+/// The marks of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offsets {
+    pub log_start_offset: i64,
+    pub high_watermark: i64,
+    pub log_end_offset: i64,
+    pub last_stable_offset: i64,
+}
+
+/// What a checkpoint keeps of a partition.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckpointOffsets {
+    pub recovery_point: i64,
+    pub log_start_offset: i64,
+    pub high_watermark: i64,
+}
+
+/// What all partitions of a node are opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct PartitionSettings {
+    pub node_id: i32,
+    pub producer_ids_max: usize,
+    pub producer_id_expiration_ms: i64,
+}
+
+/// Who a partition is.
+#[derive(Debug, Clone)]
+pub struct PartitionName {
+    pub topic_name: Arc<str>,
+    pub topic_id: TopicId,
+    pub index: i32,
+}
+
+impl Partition {
+    /// Opens the log, creating the directory if there is none, and recovers it after an unclean stop.
+    pub fn open(
+        name: PartitionName,
+        log_dir: Arc<LogDir>,
+        assignment: Assignment,
+        config: Arc<TopicConfig>,
+        settings: PartitionSettings,
+        now_ms: i64,
+    ) -> Result<Partition, OpenError> {
+        let hints = log_dir.open_hints(&name.topic_name, name.index);
+        let high_watermark = log_dir.high_watermark(&name.topic_name, name.index);
+        let hints = OpenHints {
+            topic_id: Some(Uuid(name.topic_id)),
+            ..hints
+        };
+        let path = log_dir.partition_path(&name.topic_name, name.index);
+        let log = Log::open(PosixDisk, &path, config.log.clone(), hints, now_ms)?;
+        let leader = Leader::new(
+            term_of(assignment, &config),
+            config.ack_policy(),
+            log.log_start_offset(),
+            log.log_end_offset(),
+            high_watermark,
+        );
+        let state = State {
+            assignment,
+            config,
+            storage: Storage::Open(Box::new(Open {
+                log,
+                leader,
+                producers: None,
+                has_appended: false,
+                unsynced_since_ms: None,
+                uses: 0,
+                uses_seen: 0,
+                idle_rounds: 0,
+            })),
+            fetches: FetchWatches::default(),
+            produces: DelayedProduces::new(WAITING_PRODUCES_MAX),
+        };
+        let PartitionName {
+            topic_name, index, ..
+        } = name;
+        let PartitionSettings {
+            node_id,
+            producer_ids_max,
+            producer_id_expiration_ms,
+        } = settings;
+        Ok(Partition {
+            topic_name,
+            index,
+            log_dir,
+            node_id,
+            producer_ids_max,
+            producer_id_expiration_ms,
+            is_removed: AtomicBool::new(false),
+            state: Mutex::new(state),
+            jobs: Mutex::default(),
+        })
+    }
+
+    /// Whether the topic was deleted: whoever still holds this partition has to look it up again.
+    pub fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::Acquire)
+    }
+
+    /// A new publication of the same incarnation.
+    pub fn on_published(
+        &self,
+        assignment: Assignment,
+        config: &Arc<TopicConfig>,
+        effects: &mut Effects,
+    ) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let had_leader = state.assignment.leader_id;
+        if assignment.leader_epoch >= state.assignment.leader_epoch {
+            state.assignment = assignment;
+        }
+        state.config = Arc::clone(config);
+        if let Storage::Open(open) = &mut state.storage {
+            open.log.set_config(config.log.clone());
+            open.leader.set_ack_policy(config.ack_policy());
+            open.leader.on_term(term_of(state.assignment, config));
+            release(&mut state.produces, &open.leader, effects);
+        }
+        if had_leader != state.assignment.leader_id {
+            state.fetches.give_up(&mut effects.woken);
+        }
+    }
+
+    pub fn offsets(&self) -> Result<Offsets, i16> {
+        let state = self.lock();
+        match &state.storage {
+            Storage::Open(open) => Ok(Offsets {
+                log_start_offset: open.leader.log_start_offset(),
+                high_watermark: open.leader.high_watermark(),
+                log_end_offset: open.leader.log_end_offset(),
+                last_stable_offset: open.leader.last_stable_offset(),
+            }),
+            Storage::Failed | Storage::Closed => Err(error_codes::KAFKA_STORAGE_ERROR),
+            Storage::Removed => Err(error_codes::UNKNOWN_TOPIC_OR_PARTITION),
+        }
+    }
+
+    /// Moves the log start offset; -1 stands for the high watermark. Answers the new one.
+    pub fn delete_records(
+        &self,
+        before_offset: i64,
+        now_ms: i64,
+        effects: &mut Effects,
+    ) -> Result<i64, i16> {
+        let mut state = self.lock();
+        state.check_leads(self.node_id)?;
+        let Storage::Open(open) = &mut state.storage else {
+            unreachable!("only an open partition leads")
+        };
+        let high_watermark = open.leader.high_watermark();
+        let before_offset = if before_offset == -1 {
+            high_watermark
+        } else {
+            before_offset
+        };
+        if before_offset < 0 || before_offset > high_watermark {
+            return Err(error_codes::OFFSET_OUT_OF_RANGE);
+        }
+        let log_start_offset = open
+            .log
+            .delete_records_before(before_offset, now_ms)
+            .map_err(|error| error.kafka_code())?;
+        open.leader.on_log_start(log_start_offset);
+        effects.wants_sync = true;
+        Ok(log_start_offset)
+    }
+
+    /// What there is to checkpoint. None when the log does not serve any more.
+    pub fn checkpoint(&self) -> Option<CheckpointOffsets> {
+        let state = self.lock();
+        match &state.storage {
+            Storage::Open(open) => Some(CheckpointOffsets {
+                recovery_point: open.log.recovery_point(),
+                log_start_offset: open.log.log_start_offset(),
+                high_watermark: open.leader.high_watermark(),
+            }),
+            Storage::Failed | Storage::Removed | Storage::Closed => None,
+        }
+    }
+
+    /// Regular upkeep: silent producers go, segment files whose deletion is due come back to be unlinked, and a log nobody used for a while
+    /// lets go of its file handles. Says whether `flush.ms` asks for a sync.
+    pub fn maintain(&self, now_ms: i64, due_files: &mut Vec<PathBuf>) -> bool {
+        let mut state = self.lock();
+        let flush_ms = i64::try_from(state.config.flush_ms).unwrap_or(i64::MAX);
+        let Storage::Open(open) = &mut state.storage else {
+            return false;
+        };
+        if let Some(producers) = &mut open.producers {
+            producers.expire(now_ms);
+        }
+        due_files.extend(open.log.take_due_deletions(now_ms));
+        open.idle_rounds = if open.uses == open.uses_seen {
+            open.idle_rounds.saturating_add(1)
+        } else {
+            0
+        };
+        open.uses_seen = open.uses;
+        if open.idle_rounds == IDLE_ROUNDS && open.log.release_files().is_err() {
+            // The handles stay open then; the next use finds out what is wrong.
+            open.idle_rounds = 0;
+        }
+        if open.log.synced_offset() == open.log.log_end_offset() {
+            open.unsynced_since_ms = None;
+            return false;
+        }
+        let since_ms = *open.unsynced_since_ms.get_or_insert(now_ms);
+        now_ms.saturating_sub(since_ms) >= flush_ms
+    }
+
+    /// The topic was deleted: everyone waiting is told, and the log is let go of. The caller takes the directory away.
+    pub fn remove(&self, effects: &mut Effects) {
+        self.is_removed.store(true, Ordering::Release);
+        let mut state = self.lock();
+        let mut waiting = Vec::new();
+        state.produces.take_all(&mut waiting);
+        effects.acknowledged.extend(
+            waiting
+                .into_iter()
+                .map(|part| (part, error_codes::UNKNOWN_TOPIC_OR_PARTITION)),
+        );
+        state.fetches.give_up(&mut effects.woken);
+        state.storage = Storage::Removed;
+    }
+
+    /// Makes everything durable and closes. None when the log was in doubt already.
+    pub fn close(&self, now_ms: i64) -> Result<Option<CheckpointOffsets>, StorageError> {
+        let mut state = self.lock();
+        if !matches!(state.storage, Storage::Open(_)) {
+            return Ok(None);
+        }
+        let Storage::Open(mut open) = std::mem::replace(&mut state.storage, Storage::Closed) else {
+            unreachable!("just checked")
+        };
+        if open.has_appended {
+            // Without it the next start reads the whole active segment to know its producers.
+            let _ = self.write_snapshot(&mut open, now_ms);
+        }
+        let recovery_point = open.log.close(true)?;
+        let (log_start_offset, high_watermark) =
+            (open.leader.log_start_offset(), open.leader.high_watermark());
+        Ok(Some(CheckpointOffsets {
+            recovery_point,
+            log_start_offset,
+            high_watermark,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    /// Whether this replica may serve clients, or the code that says why not.
+    fn check_leads(&self, node_id: i32) -> Result<(), i16> {
+        match &self.storage {
+            Storage::Removed => Err(error_codes::UNKNOWN_TOPIC_OR_PARTITION),
+            _ if self.assignment.leader_id != node_id => Err(error_codes::NOT_LEADER_OR_FOLLOWER),
+            Storage::Failed | Storage::Closed => Err(error_codes::KAFKA_STORAGE_ERROR),
+            Storage::Open(_) => Ok(()),
+        }
+    }
+
+    fn leader_hint(&self) -> LeaderIdAndEpoch {
+        LeaderIdAndEpoch {
+            leader_id: self.assignment.leader_id,
+            leader_epoch: self.assignment.leader_epoch,
+        }
+    }
+}
+
+fn release(produces: &mut DelayedProduces<ProducePart>, leader: &Leader, effects: &mut Effects) {
+    if !produces.is_empty() {
+        let mut released = Vec::new();
+        produces.release(leader, &mut released);
+        effects
+            .acknowledged
+            .extend(released.into_iter().map(|part| (part, error_codes::NONE)));
+    }
+}
+
+fn term_of(assignment: Assignment, config: &TopicConfig) -> LeaderTerm {
+    LeaderTerm {
+        leader_epoch: assignment.leader_epoch,
+        in_sync_replicas: assignment.in_sync_replicas,
+        min_in_sync_replicas: config.min_in_sync_replicas,
+    }
+}
