@@ -9,7 +9,10 @@
 //! two numbers, high and low 32 bits; errors are Errors with a string `code`. Events are packed as `broker/src/upcall.rs` draws them; a
 //! LogDirFailed event with index 65535 says that the broker itself cannot go on.
 
-#![cfg_attr(test, allow(dead_code, reason = "napi registers nothing in a test build"))]
+#![cfg_attr(
+    test,
+    allow(dead_code, reason = "napi registers nothing in a test build")
+)]
 
 mod convert;
 mod crossing;
