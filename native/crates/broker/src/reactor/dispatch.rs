@@ -76,7 +76,7 @@ impl Reactor {
 
     fn refuse(&mut self, key: Key, counter: Counter) {
         self.metrics().count(counter);
-        self.end(key);
+        self.end_when_answered(key);
     }
 
     /// A request for so much that answering it would be harm.

@@ -15,6 +15,14 @@ impl Reactor {
         }
     }
 
+    /// No more is read of the connection; what was asked before is answered, then it is closed.
+    pub(super) fn end_when_answered(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.is_closing = true;
+            self.note_change(key);
+        }
+    }
+
     /// Idle connections, and those that began a frame and do not go on.
     pub(super) fn sweep(&mut self) {
         let options = &self.shared.options;

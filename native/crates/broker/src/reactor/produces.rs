@@ -174,7 +174,7 @@ impl Reactor {
             // Nobody reads an answer to acks=0; a closed connection is how the client learns that something is wrong.
             if pending.acks == Acks::None && failed_parts > 0 {
                 self.metrics().count(Counter::AcksZeroClosedTotal);
-                self.end(key);
+                self.end_when_answered(key);
             }
         }
         self.keep_spare(pending);
