@@ -101,6 +101,10 @@ impl<D: Disk> Log<D> {
             self.read_positions.clear();
             self.sync.note_directory_change();
             let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+            for earlier in &mut self.deletions {
+                // A segment of the same base, deleted before, has been replaced by this one.
+                earlier.paths.retain(|path| !paths.contains(path));
+            }
             self.deletions.push(PendingDeletion { due_ms, paths });
         }
         Ok(())
