@@ -1,8 +1,7 @@
 // Owns this node's copy of the metadata log: fetched as an observer fetches it, replayed into one image after another.
 // Never decides anything, and never talks to the controller but through the channel.
 // Invariant: the image only moves forward, and what waits for an offset is released after `onImage` has acted on it.
-import assert from 'node:assert'
-import type { Host } from '#host'
+import { assert, type Host } from '#host'
 import { decodeSnapshot, loadBatches, type MetadataDelta, MetadataImage } from '#metadata'
 import { nativeBatchCodec } from '#native'
 import { ErrorCode, type FetchResponse, fetch, fetchSnapshot, KafkaError } from '#protocol'

@@ -1,6 +1,6 @@
 // Owns the block of producer ids the controller gave this broker. Never hands out an id twice.
 // Invariant: ids come from blocks committed to the metadata log; a restart wastes the rest of a block and repeats nothing.
-import assert from 'node:assert'
+import { assert } from '#host'
 import { allocateProducerIds, KafkaError } from '#protocol'
 import type { ControllerChannel } from './controller-channel.ts'
 

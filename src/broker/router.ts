@@ -1,7 +1,6 @@
 // Owns the way of a request through the control plane: decode, handler, encode, answer. Never knows what an API means.
 // Invariant: every request token is settled exactly once, by an answer or by closing its connection.
-import assert from 'node:assert'
-import type { Logger } from '#host'
+import { assert, type Logger } from '#host'
 import type { BrokerHandle, RequestEvent } from '#native'
 import {
   type Api,

@@ -2,7 +2,7 @@
 //   log start ──(snapshots)── high watermark = synced to disk ── log end = written
 // Never decides what is written. Invariant: records are replayed into `latest` in the turn they are written, and what anybody
 // outside learns is at or below the high watermark; after the first failed write or sync nothing is written any more.
-import assert from 'node:assert'
+import { assert } from '#host'
 import { MetadataDelta, type MetadataImage } from '#metadata'
 import {
   BATCH_HEADER_BYTES,

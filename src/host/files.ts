@@ -1,22 +1,27 @@
 // Owns small files of the control plane (quorum state, snapshots, settings). Never touches segments: those are native's.
 // Invariant: after writeAtomic the path holds either the old bytes or the new ones, on disk, whatever happens.
 import {
+  close,
   closeSync,
   existsSync,
   fdatasyncSync,
+  fsync,
   fsyncSync,
   mkdirSync,
+  open,
   openSync,
   readdirSync,
   readFileSync,
   readSync,
+  rename,
   renameSync,
   rmSync,
   statSync,
+  writeFile,
   writeSync,
 } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 
 export interface Files {
   /** Null when there is no such file. Any other failure throws. */
@@ -35,6 +40,15 @@ export interface Files {
   writeAtomic(path: string, data: string | Uint8Array): Promise<void>
   /** The same, blocking: for start-up, where the next step needs it on disk. */
   writeAtomicSync(path: string, data: string | Uint8Array): void
+}
+
+/** Not node:fs/promises, which a start would load for the one small file it writes: 20 modules. */
+const later = {
+  open: promisify(open),
+  writeFile: promisify(writeFile),
+  fsync: promisify(fsync),
+  rename: promisify(rename),
+  close: promisify(close),
 }
 
 const temporary = (path: string): string => `${path}.tmp`
@@ -86,19 +100,19 @@ export const realFiles: Files = {
   },
 
   async writeAtomic(path, data) {
-    const file = await open(temporary(path), 'w', 0o644)
+    const file = await later.open(temporary(path), 'w', 0o644)
     try {
-      await file.writeFile(data)
-      await file.sync()
+      await later.writeFile(file, data)
+      await later.fsync(file)
     } finally {
-      await file.close()
+      await later.close(file)
     }
-    await rename(temporary(path), path)
-    const directory = await open(dirname(path), 'r')
+    await later.rename(temporary(path), path)
+    const directory = await later.open(dirname(path), 'r')
     try {
-      await directory.sync()
+      await later.fsync(directory)
     } finally {
-      await directory.close()
+      await later.close(directory)
     }
   },
 

@@ -3,6 +3,7 @@
  *  May touch node: modules and pino; nothing of ours.
  *  Never     knows a Kafka word, and never keeps the process alive (timers are unref'd).
  *  Start at  host.ts (the interface), real-host.ts, manual-host.ts. */
+export { assert, AssertionError } from './assert.ts'
 export type { Clock } from './clock.ts'
 export type { Entropy } from './entropy.ts'
 export type { Files } from './files.ts'

@@ -1,5 +1,5 @@
 // Owns the two forms of a Kafka uuid: 16 bytes on the wire, 22 characters of unpadded base64url everywhere else.
-import assert from 'node:assert/strict'
+import { assert } from './assert.ts'
 
 export const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA'
 

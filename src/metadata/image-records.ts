@@ -1,6 +1,6 @@
 // Owns the way back from an image to records: what a snapshot holds.
 // Invariant: replaying the records of an image into an empty one gives an equal image, offset and epoch aside.
-import assert from 'node:assert'
+import { assert } from '#host'
 import type { MetadataRecordInput } from '#protocol'
 import type { BrokerImage, PartitionImage, TopicImage } from './images.ts'
 import type { MetadataImage } from './metadata-image.ts'

@@ -1,6 +1,6 @@
 // Owns which records the image keeps without acting on them, and what each of them is about.
 // Invariant: of two kept records with the same key the later one replaces the earlier, as it would in Kafka.
-import assert from 'node:assert'
+import { AssertionError } from '#host'
 import type { MetadataRecord } from '#protocol'
 
 export interface KeptRecordKey {
@@ -29,6 +29,6 @@ export function keptRecordKey(record: MetadataRecord): KeptRecordKey {
       return { key: `quota ${JSON.stringify([record.key, ...names])}`, removes: record.remove }
     }
     default:
-      throw new assert.AssertionError({ message: `${record.type} is not a record that is only kept` })
+      throw new AssertionError(`${record.type} is not a record that is only kept`)
   }
 }

@@ -1,6 +1,6 @@
 // Owns the step from batches of the metadata log to records replayed into a delta.
 // Never skips what it does not know: a record type from the future stops the node rather than being lost.
-import assert from 'node:assert'
+import { assert } from '#host'
 import { type BatchCodec, decodeBatches, metadataRecords, type RecordBatch } from '#protocol'
 import { MetadataDelta } from './metadata-delta.ts'
 import type { MetadataImage } from './metadata-image.ts'

@@ -1,7 +1,7 @@
 // Owns the step from one image to the next: records go in, an image and a list of what changed come out.
 // Never decides: a record that does not fit the image is a broken log, and stops the node.
 // Invariant: one delta costs as much as its records, not as the cluster; a delta is applied once and then only read.
-import assert from 'node:assert'
+import { assert, AssertionError } from '#host'
 import type { MetadataRecord, MetadataRecordOf } from '#protocol'
 import {
   type BrokerImage,
@@ -144,7 +144,7 @@ export class MetadataDelta {
       case 'BeginTransactionRecord':
       case 'EndTransactionRecord':
       case 'AbortTransactionRecord':
-        throw new assert.AssertionError({ message: `${record.type} outside of a transaction` })
+        throw new AssertionError(`${record.type} outside of a transaction`)
       default:
         record satisfies never
     }

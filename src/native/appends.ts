@@ -1,6 +1,6 @@
 // Owns the promises of appends under way. Never touches the addon.
 // Invariant: each token is settled exactly once: by its completion, or by `abandon` when the log closes.
-import assert from 'node:assert'
+import { assert } from '#host'
 import { errorOf, KafkaError } from '#protocol'
 import type { AppendDoneEvent } from './event-stream.ts'
 

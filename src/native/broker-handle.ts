@@ -1,8 +1,7 @@
 // Owns one data plane: its lifetime, the event stream coming up and the calls going down.
 // Never interprets a request: it hands frames to the listener and payloads to the core.
 // Invariant: a request token is answered at most once; after `close` nothing reaches the core.
-import assert from 'node:assert'
-import { uuidToBytes } from '#host'
+import { assert, uuidToBytes } from '#host'
 import {
   type ApiVersionRange,
   addon,

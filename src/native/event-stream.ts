@@ -9,7 +9,7 @@
 //   kind 2 AppendDone       u64 token  i16 errorCode  i64 baseOffset  i64 lastOffset
 //   kind 3 ConnectionClosed u32 connection
 //   kind 4 LogDirFailed     u16 index (65535: the data plane itself)  u16 n + n bytes message (utf-8)
-import assert from 'node:assert'
+import { assert, AssertionError } from '#host'
 
 /** A request the native core does not answer itself. `token` names it in the answer; it may be answered once. */
 export interface RequestEvent {
@@ -91,7 +91,7 @@ function decodeEvent(event: Buffer): NativeEvent {
       }
     }
     default:
-      assert.fail(`the native core sent an event of unknown kind ${kind}`)
+      throw new AssertionError(`the native core sent an event of unknown kind ${kind}`)
   }
 }
 

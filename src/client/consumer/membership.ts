@@ -12,7 +12,7 @@
 //   any          → failed       an error no retry mends
 //   any          → left         leave()
 import { ErrorCode, KafkaError, kafkaErrorOf } from '../network/kafka-errors.ts'
-import { assert } from '../assert.ts'
+import { assert } from '#host'
 
 export interface MembershipTimes {
   readonly sessionTimeoutMs: number

@@ -1,7 +1,7 @@
 // Owns what is known of each assigned partition: where reading stands, what is buffered, what is being fetched, when to try again.
 // Pure: answers and the time come in. Invariants: records of a partition are handed out in offset order, none twice and none skipped;
 // an answer to a question asked before a seek or a reassignment changes nothing; bufferedBytes is the sum over partitions.
-import { assert } from '../assert.ts'
+import { assert } from '#host'
 import type { KafkaError } from '../network/kafka-errors.ts'
 import type { OffsetSpec, TopicPartition } from './offset-spec.ts'
 

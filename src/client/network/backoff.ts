@@ -1,6 +1,6 @@
 // Owns how long to wait before the next attempt. Never waits itself, never draws randomness: the caller passes the draw in.
 // Invariant: the delay of attempt n lies within ±20 % of min(max, initial * 2^n), as in Kafka's clients (KIP-580).
-import { assert } from '../assert.ts'
+import { assert } from '#host'
 
 export interface BackoffLimits {
   readonly initialMs: number

@@ -5,7 +5,7 @@
 //   negotiating → open         the broker's versions are known
 //   any → closed               close(), a socket error, a timeout, or bytes that make no sense
 import { connect as connectSocket, type Socket } from 'node:net'
-import type { Host } from '#host'
+import { assert, type Host } from '#host'
 import {
   type Api,
   apiVersions,
@@ -15,7 +15,6 @@ import {
   type RequestInput,
   type ResponseOf,
 } from '#protocol'
-import { assert } from '../assert.ts'
 import { ApiVersionTable, type VersionBounds } from './api-versions.ts'
 import { type BrokerAddress, formatAddress } from './bootstrap-servers.ts'
 import { FrameCutter } from './frame-cutter.ts'

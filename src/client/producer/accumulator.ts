@@ -1,7 +1,7 @@
 // Owns the records between send() and the wire: partition choice, batches, what may go out now, what comes back for another attempt,
 // what is too old. Pure: time, leaders and sequences come in. Invariants: batches of a partition leave in the order they were made;
 // while one is retried nothing overtakes it; bufferedBytes is exactly the sum of the sizes of unsettled records.
-import { assert } from '../assert.ts'
+import { assert } from '#host'
 import type { StickyPartitioner } from './partitioner.ts'
 import { partitionOfKey } from './partitioner.ts'
 import { type Entry, ProducerBatch } from './producer-batch.ts'

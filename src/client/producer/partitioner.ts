@@ -1,6 +1,6 @@
 // Owns the choice of a partition for a record. Pure: randomness comes in as a draw. Never looks at the value.
 // Invariant: a key always maps to murmur2(key) mod partitions, over all partitions, with or without a leader, as in the Java client.
-import { assert } from '../assert.ts'
+import { assert } from '#host'
 import { murmur2 } from './murmur2.ts'
 
 /** Draws a whole number in [0, maxExclusive). */

@@ -1,6 +1,6 @@
 // Owns one record batch from its first record to its outcome. Never sends or encodes itself.
 // Invariant: once sequences are given, neither they nor the records change until the batch is settled or the epoch is bumped.
-import { assert } from '../assert.ts'
+import { assert } from '#host'
 import type { KafkaError } from '../network/kafka-errors.ts'
 import type { CheckedRecord } from './record.ts'
 import type { Ticket } from './ticket.ts'

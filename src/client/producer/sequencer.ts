@@ -6,7 +6,7 @@
 //   ready    → draining   a sequence was lost (bumpWanted): nothing more goes out under this epoch
 //   draining → ready      everything in flight is settled: the epoch goes up by one, all sequences start anew (KIP-360)
 //   draining → none       the epoch is used up: a new id is needed
-import { assert } from '../assert.ts'
+import { assert } from '#host'
 import { type ProducerBatch, type ProducerIdentity, SEQUENCE_MASK } from './producer-batch.ts'
 
 export type SequencerState = 'none' | 'fetching' | 'ready' | 'draining'

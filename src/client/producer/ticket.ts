@@ -1,6 +1,6 @@
 // Owns the outcome of one send(): which of its records are settled and how. Invariant: each record is settled exactly once, and the
 // ticket resolves when the last one is. One promise a send, not one a record.
-import { assert } from '../assert.ts'
+import { assert } from '#host'
 import type { KafkaError } from '../network/kafka-errors.ts'
 import type { RecordMetadata } from './record.ts'
 

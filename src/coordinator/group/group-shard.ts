@@ -2,7 +2,7 @@
 // writes anything: it decides, and the runtime does.
 // Invariants: replaying the log gives the same offsets and the same settled groups (Empty, Stable) as are live; a group with
 // offsets exists; at most one decision of a group is on its way to the log, beside offset commits.
-import assert from 'node:assert'
+import { AssertionError } from '#host'
 import { ErrorCode, type ErrorName } from '#protocol'
 import type { Admission, CoordinatorKind, CoordinatorShard, ReplayContext, RequestId } from '../runtime/shard.ts'
 import { joinFailure, syncFailure } from './classic/answers.ts'
@@ -117,7 +117,7 @@ export class GroupShard implements CoordinatorShard<GroupEvent, GroupResponse, G
       case 'deleteGroup':
         return this.#deleteGroup(event.groupId, request, turn)
       default:
-        assert.fail(`nobody waits for an answer to ${event.kind}`)
+        throw new AssertionError(`nobody waits for an answer to ${event.kind}`)
     }
   }
 
@@ -140,7 +140,7 @@ export class GroupShard implements CoordinatorShard<GroupEvent, GroupResponse, G
       case 'syncDue':
         return this.#withGroup(event.groupId, group => syncDue(group, event.generation, turn, this.#settings))
       default:
-        assert.fail(`${event.kind} is a request`)
+        throw new AssertionError(`${event.kind} is a request`)
     }
   }
 

@@ -1,6 +1,6 @@
 // Owns who may run while records are on their way to the log: shared events of a lane overlap, an exclusive one stands alone.
 // Never runs anything itself. Invariant: within a lane, events start in the order they came (nobody is overtaken or starved).
-import assert from 'node:assert'
+import { assert } from '#host'
 import type { Admission, LaneMode } from './shard.ts'
 
 interface Lane<Task> {

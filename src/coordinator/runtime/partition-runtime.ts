@@ -6,7 +6,6 @@
 //                      │ log unreadable          │ append in doubt, or a shard that threw
 //                      ▼                         ▼
 //                    failed ◀───────────────── loading (the log is the truth: a new shard is made from it)
-import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { Host, Logger } from '#host'
 import { type BatchCodec, type CompressionName, type ErrorName, encodeBatch } from '#protocol'
 import { appendFailure } from './append-failure.ts'
@@ -324,7 +323,7 @@ export class PartitionRuntime<Event, Response, Rec> {
       let step = steps.next()
       while (!step.done) {
         if (step.value.bytes > LOAD_AT_ONCE_BYTES) {
-          await yieldToEventLoop()
+          await new Promise<void>(resolve => setImmediate(resolve))
           if (incarnation !== this.#incarnation) return
         }
         step = steps.next()

@@ -1,6 +1,6 @@
 // Owns the building of one decision. Never carries anything out.
 // Invariant: a decision appends at most once; whoever needs the outcome joins with whenSettled().
-import assert from 'node:assert'
+import { assert } from '#host'
 import type { ErrorName } from '#protocol'
 import type { Command, Decision, RequestId } from './shard.ts'
 

@@ -7,7 +7,7 @@
 //
 // Invariants: the leader is a member; a generation has one leader and one protocol, supported by all members;
 // an instance id names one member.
-import assert from 'node:assert'
+import { assert } from '#host'
 import type { RequestId } from '../../runtime/shard.ts'
 import { ClassicMember, type MemberFacts, type MemberProtocol, ownProtocols } from './classic-member.ts'
 import { CONSUMER_PROTOCOL_TYPE, subscribedTopics } from './consumer-subscription.ts'

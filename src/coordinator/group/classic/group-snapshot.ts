@@ -1,6 +1,6 @@
 // Owns what is logged of a classic group: the present generation with its members and their assignments.
 // Never logs the other protocols of a member, or who waits for what: that is gone with the coordinator.
-import assert from 'node:assert'
+import { assert } from '#host'
 import type { GroupMetadataRecord } from '../group-records.ts'
 import type { ClassicGroup } from './classic-group.ts'
 import { NO_ASSIGNMENT } from './classic-member.ts'

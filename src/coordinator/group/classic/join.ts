@@ -1,7 +1,7 @@
 // Owns JoinGroup for a classic group that exists: who is let in, under which member id, and when that means a rebalance.
 // Never creates or deletes a group (group-shard.ts does). Invariant: a refused join changes nothing, except that a member
 // of a group that shrank below its size (group.max.size) is let go.
-import assert from 'node:assert'
+import { assert } from '#host'
 import { ErrorCode, type ErrorName } from '#protocol'
 import type { RequestId } from '../../runtime/shard.ts'
 import type { GroupTurn, RequestEvent } from '../group-events.ts'
