@@ -20,7 +20,7 @@ export async function setup() {
   })
   await whenChanged('typescript', {
     inputs: ['src', 'tsconfig.json', 'tsconfig.build.json', 'package.json', 'scripts/bundle.mjs'],
-    outputs: ['dist/cli/main.js'],
+    outputs: ['dist/cli/main.cjs'],
     title: 'compile TypeScript',
     work: () => show('npm', ['run', '--silent', 'build']),
   })

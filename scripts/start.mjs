@@ -6,7 +6,7 @@ import { main, root } from './steps.mjs'
 
 await main(async () => {
   await setup()
-  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'start', ...process.argv.slice(2)], {
+  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.cjs'), 'start', ...process.argv.slice(2)], {
     stdio: 'inherit',
   })
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { repositoryRoot } from '../../test/clients/toolbox/cache.mjs'
 import { freePort, startServer } from './child.mjs'
 
-export const millraceCommand = join(repositoryRoot, 'dist', 'cli', 'main.js')
+export const millraceCommand = join(repositoryRoot, 'dist', 'cli', 'main.cjs')
 
 /** A node that is not yet started; `start` may be called again after a stop. */
 export async function prepareMillrace(directory, overrides = {}) {

@@ -46,7 +46,11 @@ function failureText(error: unknown): string {
   return `millrace failed: ${error instanceof Error ? error.stack : String(error)}`
 }
 
-// exitCode is `number | undefined` in Node's types and `number` in Stricli's.
-await run(application, process.argv.slice(2), { process: process as StricliProcess })
-// Stricli has negative numbers for mistakes on the command line.
-if (Number(process.exitCode) < 0) process.exitCode = ExitCode.USAGE
+async function main(): Promise<void> {
+  // exitCode is `number | undefined` in Node's types and `number` in Stricli's.
+  await run(application, process.argv.slice(2), { process: process as StricliProcess })
+  // Stricli has negative numbers for mistakes on the command line.
+  if (Number(process.exitCode) < 0) process.exitCode = ExitCode.USAGE
+}
+
+void main()

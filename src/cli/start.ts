@@ -12,6 +12,7 @@ import { startFailure } from './start-failure.ts'
 const KEEP_ALIVE_MS = 2 ** 30
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const
 const SIGNAL_STATUS = 128
+const MS_PER_SECOND = 1000
 
 export async function start(flags: StartFlags, file?: string): Promise<void> {
   const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS)
@@ -53,7 +54,7 @@ function firstSignal(): Promise<null> {
 }
 
 function readyMs(): number {
-  return Math.round(performance.now())
+  return Math.round(process.uptime() * MS_PER_SECOND)
 }
 
 function readyJson(broker: Broker): string {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBroker, type TestBroker } from '#test-kit'
 
-const main = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js')
+const main = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.cjs')
 let broker: TestBroker
 beforeAll(async () => {
   broker = await startBroker()

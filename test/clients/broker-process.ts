@@ -70,7 +70,7 @@ export async function startBrokerProcess(overrides: Record<string, string | numb
 }
 
 async function start(args: readonly string[]): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [join(repositoryRoot, 'dist', 'cli', 'main.js'), 'start', ...args], {
+  const child = spawn(process.execPath, [join(repositoryRoot, 'dist', 'cli', 'main.cjs'), 'start', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''

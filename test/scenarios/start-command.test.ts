@@ -9,7 +9,7 @@ import { ErrorCode, encodeRequestFrame, fetch, joinGroup, metadata, offsetCommit
 import { fetchFrom, produceTo } from './records.ts'
 import { WireClient } from './wire-client.ts'
 
-const main = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js')
+const main = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.cjs')
 let directory: string
 const children: ChildProcess[] = []
 
