@@ -42,7 +42,7 @@ pub struct BrokerOptions {
     pub producer_id_expiration_ms: i64,
     /// Idempotent producers remembered per partition.
     pub producer_ids_per_partition_max: usize,
-    /// Threads that append and sync for the control plane.
+    /// Threads that may wait for the disk: syncs, appends of the control plane, searches by time. Asleep when there is nothing to do.
     pub sync_threads: usize,
     /// `log.flush.offset.checkpoint.interval.ms` and its siblings.
     pub checkpoint_interval_ms: u64,
@@ -75,7 +75,7 @@ impl Default for BrokerOptions {
             fetch_session_partitions_max: 1_000_000,
             producer_id_expiration_ms: 24 * 60 * 60 * 1000,
             producer_ids_per_partition_max: 10_000,
-            sync_threads: 1,
+            sync_threads: 4,
             checkpoint_interval_ms: 60_000,
             recovery_threads_per_data_dir: 2,
             spin_us: 0,

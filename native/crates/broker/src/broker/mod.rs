@@ -22,7 +22,8 @@ use millrace_host::net::TcpListener;
 use millrace_host::{Instant, SyncService, clock};
 use millrace_replica::{FetchSessions, SessionLimits};
 use millrace_wire::error_codes;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -168,8 +169,8 @@ impl Broker {
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in addresses {
             let what = format!("cannot listen on {}:{}", address.host, address.port);
-            let listener = TcpListener::bind(resolve(address)?)
-                .map_err(|error| BrokerError::io(&what, &error))?;
+            let listener =
+                bind_first(&resolve(address)?).map_err(|error| BrokerError::io(&what, &error))?;
             let local = listener
                 .local_address()
                 .map_err(|error| BrokerError::io(&what, &error))?;
@@ -479,17 +480,35 @@ impl Drop for Broker {
     }
 }
 
-fn resolve(address: &ListenAddress) -> Result<SocketAddr, BrokerError> {
-    let host = if address.host.is_empty() {
-        "0.0.0.0"
-    } else {
-        &address.host
-    };
+/// The addresses to try, best first. No host stands for every interface, over IPv6 and IPv4 at once where there is both.
+fn resolve(address: &ListenAddress) -> Result<Vec<SocketAddr>, BrokerError> {
+    let ListenAddress { host, port, .. } = address;
+    if host.is_empty() {
+        return Ok(vec![
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port)),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)),
+        ]);
+    }
     let what = format!("cannot resolve {host}");
-    let mut found = (host, address.port)
+    let found = (host.as_str(), *port)
         .to_socket_addrs()
         .map_err(|error| BrokerError::new("ENOTFOUND", format!("{what}: {error}")))?;
+    // As Java does: a name with addresses of both kinds means the IPv4 one.
     found
-        .next()
+        .min_by_key(|address| !address.is_ipv4())
+        .map(|address| vec![address])
         .ok_or_else(|| BrokerError::new("ENOTFOUND", what))
+}
+
+fn bind_first(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        outcome = TcpListener::bind(*address);
+        match &outcome {
+            // A machine without IPv6.
+            Err(error) if address.is_ipv6() && error.kind() != io::ErrorKind::AddrInUse => {}
+            Ok(_) | Err(_) => break,
+        }
+    }
+    outcome
 }

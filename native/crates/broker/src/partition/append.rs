@@ -5,7 +5,7 @@ use super::producers::producer_append;
 use super::{Effects, Open, Partition, State, Storage, release};
 use crate::apis::produce::{PartResult, ProducePart};
 use millrace_log::{AppendError, AppendInfo};
-use millrace_record::BatchHeader;
+use millrace_record::{BatchHeader, TimestampType};
 use millrace_replica::{AckPolicy, Acks, Admission, ProducerAppend, ProducerError};
 use millrace_wire::error_codes;
 
@@ -87,7 +87,7 @@ impl Partition {
         let log_start_offset = open.leader.log_start_offset();
         let mut next_offset = start_offset;
         for (batch, verdict) in batches.iter().zip(&verdicts) {
-            let (base_offset, end_offset) = match *verdict {
+            let (base_offset, end_offset, time_ms) = match *verdict {
                 Verdict::Refuse(error_code) => {
                     effects
                         .results
@@ -97,14 +97,15 @@ impl Partition {
                 Verdict::Append => {
                     let base_offset = next_offset;
                     next_offset += i64::from(batch.header.last_offset_delta) + 1;
-                    (base_offset, next_offset)
+                    (base_offset, next_offset, log_append_time_ms)
                 }
                 Verdict::Duplicate {
                     base_offset,
                     last_offset,
+                    timestamp,
                 } => {
                     effects.duplicates += 1;
-                    (base_offset, last_offset + 1)
+                    (base_offset, last_offset + 1, timestamp)
                 }
             };
             // A duplicate of a batch of this very turn shares its fate.
@@ -117,7 +118,7 @@ impl Partition {
             let result = PartResult {
                 error_code: 0,
                 base_offset,
-                log_append_time_ms,
+                log_append_time_ms: time_ms,
                 log_start_offset,
                 leader: None,
             };
@@ -150,6 +151,7 @@ impl Partition {
     fn admit(&self, open: &mut Open, batches: &[StagedBatch<'_>], now_ms: i64) -> Vec<Verdict> {
         let mut next_offset = open.leader.log_end_offset();
         let mut verdicts = Vec::with_capacity(batches.len());
+        let stamps_time = open.log.config().message_timestamp_type == TimestampType::LogAppendTime;
         if let Some(producers) = &mut open.producers {
             producers.begin();
         }
@@ -162,6 +164,12 @@ impl Partition {
                 let append = ProducerAppend {
                     base_offset: next_offset,
                     last_offset,
+                    // What a duplicate is told later: the time the record got.
+                    timestamp: if stamps_time {
+                        now_ms
+                    } else {
+                        header.max_timestamp
+                    },
                     ..producer_append(header)
                 };
                 match self.producers(open, now_ms) {
@@ -280,7 +288,11 @@ impl Partition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Append,
-    Duplicate { base_offset: i64, last_offset: i64 },
+    Duplicate {
+        base_offset: i64,
+        last_offset: i64,
+        timestamp: i64,
+    },
     Refuse(i16),
 }
 
@@ -290,10 +302,11 @@ fn verdict_of(admission: Result<Admission, ProducerError>) -> Verdict {
         Ok(Admission::Duplicate {
             base_offset,
             last_offset,
-            ..
+            timestamp,
         }) => Verdict::Duplicate {
             base_offset,
             last_offset,
+            timestamp,
         },
         Err(ProducerError::StaleEpoch { .. }) => {
             Verdict::Refuse(error_codes::INVALID_PRODUCER_EPOCH)

@@ -109,14 +109,16 @@ impl Reactor {
         if connection.was_upcalled {
             self.shared.upcalls.connection_closed(connection.id);
         }
-        self.shared.connections.remove(connection.peer.ip());
+        self.shared
+            .connections
+            .remove(connection.peer.ip().to_canonical());
         self.metrics().count(Counter::ConnectionsClosedTotal);
     }
 
     fn take_in(&mut self, socket: TcpSocket, peer: SocketAddr, listener: usize) {
         let options = &self.shared.options;
         if !self.shared.connections.try_add(
-            peer.ip(),
+            peer.ip().to_canonical(),
             options.max_connections,
             options.max_connections_per_ip,
         ) {

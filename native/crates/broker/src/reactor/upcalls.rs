@@ -66,7 +66,8 @@ impl Reactor {
         let mut host = [0; 64];
         let host_len = {
             let mut unwritten = &mut host[..];
-            write!(unwritten, "{}", connection.peer.ip()).expect("an address fits 64 characters");
+            write!(unwritten, "{}", connection.peer.ip().to_canonical())
+                .expect("an address fits 64 characters");
             64 - unwritten.len()
         };
         self.shared.upcalls.request(&RequestUpcall {
