@@ -36,11 +36,15 @@ async function write({ entries, inside, output }) {
     external: id => /^(?!#|\.|\/)/.test(id) && !inside.includes(id),
     resolve: { conditionNames: ['millrace-source', 'node', 'import'] },
   })
-  // Names stay: they are what a stack trace in a report is read by.
+  // Names of functions and classes stay: they are what a stack trace in a report is read by.
   const { output: written } = await bundle.write({
     ...output,
     dir: dist,
-    minify: { compress: true, mangle: false, codegen: true },
+    minify: {
+      compress: { keepNames: { function: true, class: true } },
+      mangle: { toplevel: false, keepNames: true },
+      codegen: true,
+    },
   })
   await bundle.close()
   return written.map(({ fileName }) => fileName)

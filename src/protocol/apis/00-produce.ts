@@ -26,7 +26,7 @@ export const produce = api({
   advertisedMin: 0,
   flexible: 9,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     transactionalId: string({ nullable: true, default: null }),
     acks: int16(),
     timeoutMs: int32(),
@@ -42,8 +42,8 @@ export const produce = api({
         ),
       }),
     ),
-  },
-  response: {
+  }),
+  response: () => ({
     responses: array(
       struct({
         name: string({ until: 12, ignorable: true }),
@@ -84,7 +84,7 @@ export const produce = api({
       }),
       { since: 10, tag: 0 },
     ),
-  },
+  }),
 })
 
 export type ProduceRequest = RequestOf<typeof produce>

@@ -26,7 +26,7 @@ export const fetch = api({
   versions: [4, 18],
   flexible: 12,
   listeners: ['broker', 'controller'],
-  request: {
+  request: () => ({
     clusterId: string({ since: 12, nullable: true, default: null, tag: 0, ignorable: true }),
     replicaId: int32({ until: 14, default: -1 }),
     replicaState: struct(
@@ -69,8 +69,8 @@ export const fetch = api({
       { since: 7 },
     ),
     rackId: string({ since: 11, ignorable: true }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ ignorable: true }),
     errorCode: int16({ since: 7, ignorable: true }),
     sessionId: int32({ since: 7 }),
@@ -128,7 +128,7 @@ export const fetch = api({
       }),
       { since: 16, tag: 0 },
     ),
-  },
+  }),
 })
 
 export type FetchRequest = RequestOf<typeof fetch>

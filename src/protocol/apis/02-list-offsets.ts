@@ -23,7 +23,7 @@ export const listOffsets = api({
   versions: [1, 11],
   flexible: 6,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     replicaId: int32(),
     isolationLevel: int8({ since: 2 }),
     topics: array(
@@ -39,8 +39,8 @@ export const listOffsets = api({
       }),
     ),
     timeoutMs: int32({ since: 10, ignorable: true }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 2, ignorable: true }),
     topics: array(
       struct({
@@ -56,7 +56,7 @@ export const listOffsets = api({
         ),
       }),
     ),
-  },
+  }),
 })
 
 export type ListOffsetsRequest = RequestOf<typeof listOffsets>

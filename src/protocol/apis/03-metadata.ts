@@ -25,7 +25,7 @@ export const metadata = api({
   versions: [0, 13],
   flexible: 9,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     topics: array(
       struct({
         topicId: uuid({ since: 10, ignorable: true }),
@@ -36,8 +36,8 @@ export const metadata = api({
     allowAutoTopicCreation: bool({ since: 4, default: true }),
     includeClusterAuthorizedOperations: bool({ since: 8, until: 10 }),
     includeTopicAuthorizedOperations: bool({ since: 8 }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 3, ignorable: true }),
     brokers: array(
       struct({
@@ -71,7 +71,7 @@ export const metadata = api({
     ),
     clusterAuthorizedOperations: int32({ since: 8, until: 10, default: INT32_MIN }),
     errorCode: int16({ since: 13, ignorable: true }),
-  },
+  }),
 })
 
 export type MetadataRequest = RequestOf<typeof metadata>

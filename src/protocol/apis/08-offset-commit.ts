@@ -22,7 +22,7 @@ export const offsetCommit = api({
   versions: [2, 10],
   flexible: 8,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     groupId: string(),
     generationIdOrMemberEpoch: int32({ default: -1, ignorable: true }),
     memberId: string({ ignorable: true }),
@@ -42,8 +42,8 @@ export const offsetCommit = api({
         ),
       }),
     ),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 3, ignorable: true }),
     topics: array(
       struct({
@@ -57,7 +57,7 @@ export const offsetCommit = api({
         ),
       }),
     ),
-  },
+  }),
 })
 
 export type OffsetCommitRequest = RequestOf<typeof offsetCommit>

@@ -24,7 +24,7 @@ export const offsetFetch = api({
   versions: [1, 10],
   flexible: 6,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     groupId: string({ until: 7 }),
     topics: array(
       struct({
@@ -50,8 +50,8 @@ export const offsetFetch = api({
       { since: 8 },
     ),
     requireStable: bool({ since: 7 }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 3, ignorable: true }),
     topics: array(
       struct({
@@ -91,7 +91,7 @@ export const offsetFetch = api({
       }),
       { since: 8 },
     ),
-  },
+  }),
 })
 
 export type OffsetFetchRequest = RequestOf<typeof offsetFetch>

@@ -21,12 +21,12 @@ export const findCoordinator = api({
   versions: [0, 6],
   flexible: 3,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     key: string({ until: 3 }),
     keyType: int8({ since: 1 }),
     coordinatorKeys: array(string(), { since: 4 }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 1, ignorable: true }),
     errorCode: int16({ until: 3 }),
     errorMessage: string({ since: 1, until: 3, nullable: true, ignorable: true }),
@@ -44,7 +44,7 @@ export const findCoordinator = api({
       }),
       { since: 4 },
     ),
-  },
+  }),
 })
 
 export type FindCoordinatorRequest = RequestOf<typeof findCoordinator>

@@ -23,7 +23,7 @@ export const joinGroup = api({
   versions: [0, 9],
   flexible: 6,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     groupId: string(),
     sessionTimeoutMs: int32(),
     rebalanceTimeoutMs: int32({ since: 1, default: -1, ignorable: true }),
@@ -37,8 +37,8 @@ export const joinGroup = api({
       }),
     ),
     reason: string({ since: 8, nullable: true, default: null, ignorable: true }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 2, ignorable: true }),
     errorCode: int16(),
     generationId: int32({ default: -1 }),
@@ -54,7 +54,7 @@ export const joinGroup = api({
         metadata: bytes(),
       }),
     ),
-  },
+  }),
 })
 
 export type JoinGroupRequest = RequestOf<typeof joinGroup>

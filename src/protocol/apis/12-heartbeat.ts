@@ -17,16 +17,16 @@ export const heartbeat = api({
   versions: [0, 4],
   flexible: 4,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     groupId: string(),
     generationId: int32(),
     memberId: string(),
     groupInstanceId: string({ since: 3, nullable: true, default: null }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 1, ignorable: true }),
     errorCode: int16(),
-  },
+  }),
 })
 
 export type HeartbeatRequest = RequestOf<typeof heartbeat>

@@ -20,7 +20,7 @@ export const leaveGroup = api({
   versions: [0, 5],
   flexible: 4,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     groupId: string(),
     memberId: string({ until: 2 }),
     members: array(
@@ -31,8 +31,8 @@ export const leaveGroup = api({
       }),
       { since: 3 },
     ),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 1, ignorable: true }),
     errorCode: int16(),
     members: array(
@@ -43,7 +43,7 @@ export const leaveGroup = api({
       }),
       { since: 3 },
     ),
-  },
+  }),
 })
 
 export type LeaveGroupRequest = RequestOf<typeof leaveGroup>

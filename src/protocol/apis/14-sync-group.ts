@@ -20,7 +20,7 @@ export const syncGroup = api({
   versions: [0, 5],
   flexible: 4,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     groupId: string(),
     generationId: int32(),
     memberId: string(),
@@ -33,14 +33,14 @@ export const syncGroup = api({
         assignment: bytes(),
       }),
     ),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 1, ignorable: true }),
     errorCode: int16(),
     protocolType: string({ since: 5, nullable: true, default: null, ignorable: true }),
     protocolName: string({ since: 5, nullable: true, default: null, ignorable: true }),
     assignment: bytes(),
-  },
+  }),
 })
 
 export type SyncGroupRequest = RequestOf<typeof syncGroup>

@@ -23,11 +23,11 @@ export const describeGroups = api({
   versions: [0, 6],
   flexible: 5,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     groups: array(string()),
     includeAuthorizedOperations: bool({ since: 3 }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 1, ignorable: true }),
     groups: array(
       struct({
@@ -50,7 +50,7 @@ export const describeGroups = api({
         authorizedOperations: int32({ since: 3, default: INT32_MIN }),
       }),
     ),
-  },
+  }),
 })
 
 export type DescribeGroupsRequest = RequestOf<typeof describeGroups>

@@ -19,11 +19,11 @@ export const listGroups = api({
   versions: [0, 5],
   flexible: 3,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     statesFilter: array(string(), { since: 4 }),
     typesFilter: array(string(), { since: 5 }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ since: 1, ignorable: true }),
     errorCode: int16(),
     groups: array(
@@ -34,7 +34,7 @@ export const listGroups = api({
         groupType: string({ since: 5, ignorable: true }),
       }),
     ),
-  },
+  }),
 })
 
 export type ListGroupsRequest = RequestOf<typeof listGroups>

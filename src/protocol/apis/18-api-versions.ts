@@ -23,11 +23,11 @@ export const apiVersions = api({
   versions: [0, 4],
   flexible: 3,
   listeners: ['broker', 'controller'],
-  request: {
+  request: () => ({
     clientSoftwareName: string({ since: 3, ignorable: true }),
     clientSoftwareVersion: string({ since: 3, ignorable: true }),
-  },
-  response: {
+  }),
+  response: () => ({
     errorCode: int16(),
     apiKeys: array(
       struct({
@@ -55,7 +55,7 @@ export const apiVersions = api({
       { since: 3, tag: 2, ignorable: true },
     ),
     zkMigrationReady: bool({ since: 3, tag: 3, ignorable: true }),
-  },
+  }),
 })
 
 export type ApiVersionsRequest = RequestOf<typeof apiVersions>

@@ -23,7 +23,7 @@ export const createTopics = api({
   versions: [2, 7],
   flexible: 5,
   listeners: ['broker', 'controller'],
-  request: {
+  request: () => ({
     topics: array(
       struct({
         name: string(),
@@ -45,8 +45,8 @@ export const createTopics = api({
     ),
     timeoutMs: int32({ default: 60000 }),
     validateOnly: bool(),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ ignorable: true }),
     topics: array(
       struct({
@@ -69,7 +69,7 @@ export const createTopics = api({
         ),
       }),
     ),
-  },
+  }),
 })
 
 export type CreateTopicsRequest = RequestOf<typeof createTopics>

@@ -20,7 +20,7 @@ export const deleteTopics = api({
   versions: [1, 6],
   flexible: 4,
   listeners: ['broker', 'controller'],
-  request: {
+  request: () => ({
     topics: array(
       struct({
         name: string({ nullable: true, default: null }),
@@ -30,8 +30,8 @@ export const deleteTopics = api({
     ),
     topicNames: array(string(), { until: 5, ignorable: true }),
     timeoutMs: int32(),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ ignorable: true }),
     responses: array(
       struct({
@@ -41,7 +41,7 @@ export const deleteTopics = api({
         errorMessage: string({ since: 5, nullable: true, default: null, ignorable: true }),
       }),
     ),
-  },
+  }),
 })
 
 export type DeleteTopicsRequest = RequestOf<typeof deleteTopics>

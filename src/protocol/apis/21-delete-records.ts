@@ -20,7 +20,7 @@ export const deleteRecords = api({
   versions: [0, 2],
   flexible: 2,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     topics: array(
       struct({
         name: string(),
@@ -33,8 +33,8 @@ export const deleteRecords = api({
       }),
     ),
     timeoutMs: int32(),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32(),
     topics: array(
       struct({
@@ -48,7 +48,7 @@ export const deleteRecords = api({
         ),
       }),
     ),
-  },
+  }),
 })
 
 export type DeleteRecordsRequest = RequestOf<typeof deleteRecords>

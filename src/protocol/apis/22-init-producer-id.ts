@@ -19,18 +19,18 @@ export const initProducerId = api({
   versions: [0, 5],
   flexible: 2,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     transactionalId: string({ nullable: true }),
     transactionTimeoutMs: int32(),
     producerId: int64({ since: 3, default: -1n }),
     producerEpoch: int16({ since: 3, default: -1 }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ ignorable: true }),
     errorCode: int16(),
     producerId: int64({ default: -1n }),
     producerEpoch: int16(),
-  },
+  }),
 })
 
 export type InitProducerIdRequest = RequestOf<typeof initProducerId>

@@ -21,7 +21,7 @@ export const offsetForLeaderEpoch = api({
   versions: [2, 4],
   flexible: 4,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     replicaId: int32({ since: 3, default: -2, ignorable: true }),
     topics: array(
       struct({
@@ -35,8 +35,8 @@ export const offsetForLeaderEpoch = api({
         ),
       }),
     ),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ ignorable: true }),
     topics: array(
       struct({
@@ -51,7 +51,7 @@ export const offsetForLeaderEpoch = api({
         ),
       }),
     ),
-  },
+  }),
 })
 
 export type OffsetForLeaderEpochRequest = RequestOf<typeof offsetForLeaderEpoch>

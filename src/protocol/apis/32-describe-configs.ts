@@ -21,7 +21,7 @@ export const describeConfigs = api({
   versions: [1, 4],
   flexible: 4,
   listeners: ['broker', 'controller'],
-  request: {
+  request: () => ({
     resources: array(
       struct({
         resourceType: int8(),
@@ -31,8 +31,8 @@ export const describeConfigs = api({
     ),
     includeSynonyms: bool(),
     includeDocumentation: bool({ since: 3 }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32(),
     results: array(
       struct({
@@ -61,7 +61,7 @@ export const describeConfigs = api({
         ),
       }),
     ),
-  },
+  }),
 })
 
 export type DescribeConfigsRequest = RequestOf<typeof describeConfigs>

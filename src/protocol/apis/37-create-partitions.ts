@@ -20,7 +20,7 @@ export const createPartitions = api({
   versions: [0, 3],
   flexible: 2,
   listeners: ['broker', 'controller'],
-  request: {
+  request: () => ({
     topics: array(
       struct({
         name: string(),
@@ -35,8 +35,8 @@ export const createPartitions = api({
     ),
     timeoutMs: int32(),
     validateOnly: bool(),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32(),
     results: array(
       struct({
@@ -45,7 +45,7 @@ export const createPartitions = api({
         errorMessage: string({ nullable: true, default: null }),
       }),
     ),
-  },
+  }),
 })
 
 export type CreatePartitionsRequest = RequestOf<typeof createPartitions>

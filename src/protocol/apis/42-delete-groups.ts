@@ -18,10 +18,10 @@ export const deleteGroups = api({
   versions: [0, 2],
   flexible: 2,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     groupsNames: array(string()),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32(),
     results: array(
       struct({
@@ -29,7 +29,7 @@ export const deleteGroups = api({
         errorCode: int16(),
       }),
     ),
-  },
+  }),
 })
 
 export type DeleteGroupsRequest = RequestOf<typeof deleteGroups>

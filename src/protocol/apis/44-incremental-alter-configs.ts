@@ -21,7 +21,7 @@ export const incrementalAlterConfigs = api({
   versions: [0, 1],
   flexible: 1,
   listeners: ['broker', 'controller'],
-  request: {
+  request: () => ({
     resources: array(
       struct({
         resourceType: int8(),
@@ -36,8 +36,8 @@ export const incrementalAlterConfigs = api({
       }),
     ),
     validateOnly: bool(),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32(),
     responses: array(
       struct({
@@ -47,7 +47,7 @@ export const incrementalAlterConfigs = api({
         resourceName: string(),
       }),
     ),
-  },
+  }),
 })
 
 export type IncrementalAlterConfigsRequest = RequestOf<typeof incrementalAlterConfigs>

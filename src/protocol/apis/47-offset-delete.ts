@@ -18,7 +18,7 @@ export const offsetDelete = api({
   versions: [0, 0],
   flexible: null,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     groupId: string(),
     topics: array(
       struct({
@@ -30,8 +30,8 @@ export const offsetDelete = api({
         ),
       }),
     ),
-  },
-  response: {
+  }),
+  response: () => ({
     errorCode: int16(),
     throttleTimeMs: int32({ ignorable: true }),
     topics: array(
@@ -45,7 +45,7 @@ export const offsetDelete = api({
         ),
       }),
     ),
-  },
+  }),
 })
 
 export type OffsetDeleteRequest = RequestOf<typeof offsetDelete>

@@ -16,15 +16,15 @@ export const envelope = api({
   versions: [0, 0],
   flexible: 0,
   listeners: ['controller'],
-  request: {
+  request: () => ({
     requestData: bytes(),
     requestPrincipal: bytes({ nullable: true }),
     clientHostAddress: bytes(),
-  },
-  response: {
+  }),
+  response: () => ({
     responseData: bytes({ nullable: true, default: null }),
     errorCode: int16(),
-  },
+  }),
 })
 
 export type EnvelopeRequest = RequestOf<typeof envelope>

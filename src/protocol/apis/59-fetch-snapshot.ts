@@ -23,7 +23,7 @@ export const fetchSnapshot = api({
   versions: [0, 1],
   flexible: 0,
   listeners: ['controller'],
-  request: {
+  request: () => ({
     clusterId: string({ nullable: true, default: null, tag: 0 }),
     replicaId: int32({ default: -1 }),
     maxBytes: int32({ default: INT32_MAX }),
@@ -44,8 +44,8 @@ export const fetchSnapshot = api({
         ),
       }),
     ),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ ignorable: true }),
     errorCode: int16(),
     topics: array(
@@ -81,7 +81,7 @@ export const fetchSnapshot = api({
       }),
       { since: 1, tag: 0 },
     ),
-  },
+  }),
 })
 
 export type FetchSnapshotRequest = RequestOf<typeof fetchSnapshot>

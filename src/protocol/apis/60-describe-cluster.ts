@@ -22,12 +22,12 @@ export const describeCluster = api({
   versions: [0, 2],
   flexible: 0,
   listeners: ['broker', 'controller'],
-  request: {
+  request: () => ({
     includeClusterAuthorizedOperations: bool(),
     endpointType: int8({ since: 1, default: 1 }),
     includeFencedBrokers: bool({ since: 2 }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32(),
     errorCode: int16(),
     errorMessage: string({ nullable: true, default: null }),
@@ -44,7 +44,7 @@ export const describeCluster = api({
       }),
     ),
     clusterAuthorizedOperations: int32({ default: INT32_MIN }),
-  },
+  }),
 })
 
 export type DescribeClusterRequest = RequestOf<typeof describeCluster>

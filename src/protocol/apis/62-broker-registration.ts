@@ -24,7 +24,7 @@ export const brokerRegistration = api({
   versions: [0, 4],
   flexible: 0,
   listeners: ['controller'],
-  request: {
+  request: () => ({
     brokerId: int32(),
     clusterId: string(),
     incarnationId: uuid(),
@@ -47,12 +47,12 @@ export const brokerRegistration = api({
     isMigratingZkBroker: bool({ since: 1 }),
     logDirs: array(uuid(), { since: 2, ignorable: true }),
     previousBrokerEpoch: int64({ since: 3, default: -1n, ignorable: true }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32(),
     errorCode: int16(),
     brokerEpoch: int64({ default: -1n }),
-  },
+  }),
 })
 
 export type BrokerRegistrationRequest = RequestOf<typeof brokerRegistration>

@@ -20,7 +20,7 @@ export const brokerHeartbeat = api({
   versions: [0, 2],
   flexible: 0,
   listeners: ['controller'],
-  request: {
+  request: () => ({
     brokerId: int32(),
     brokerEpoch: int64({ default: -1n }),
     currentMetadataOffset: int64(),
@@ -28,14 +28,14 @@ export const brokerHeartbeat = api({
     wantShutDown: bool(),
     offlineLogDirs: array(uuid(), { since: 1, tag: 0 }),
     cordonedLogDirs: array(uuid(), { since: 2, nullable: true, default: null, tag: 1 }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32(),
     errorCode: int16(),
     isCaughtUp: bool(),
     isFenced: bool({ default: true }),
     shouldShutDown: bool(),
-  },
+  }),
 })
 
 export type BrokerHeartbeatRequest = RequestOf<typeof brokerHeartbeat>

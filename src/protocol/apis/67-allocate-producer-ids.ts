@@ -16,16 +16,16 @@ export const allocateProducerIds = api({
   versions: [0, 0],
   flexible: 0,
   listeners: ['controller'],
-  request: {
+  request: () => ({
     brokerId: int32(),
     brokerEpoch: int64({ default: -1n }),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32(),
     errorCode: int16(),
     producerIdStart: int64(),
     producerIdLen: int32(),
-  },
+  }),
 })
 
 export type AllocateProducerIdsRequest = RequestOf<typeof allocateProducerIds>

@@ -21,7 +21,7 @@ export const describeTopicPartitions = api({
   versions: [0, 0],
   flexible: 0,
   listeners: ['broker'],
-  request: {
+  request: () => ({
     topics: array(
       struct({
         name: string(),
@@ -35,8 +35,8 @@ export const describeTopicPartitions = api({
       },
       { nullable: true, default: null },
     ),
-  },
-  response: {
+  }),
+  response: () => ({
     throttleTimeMs: int32({ ignorable: true }),
     topics: array(
       struct({
@@ -67,7 +67,7 @@ export const describeTopicPartitions = api({
       },
       { nullable: true, default: null },
     ),
-  },
+  }),
 })
 
 export type DescribeTopicPartitionsRequest = RequestOf<typeof describeTopicPartitions>

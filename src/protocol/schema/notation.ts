@@ -1,5 +1,5 @@
 // Owns the notation in which messages are written: one object literal of typed fields describes all versions of a message.
-// Never encodes anything and does no work at import beyond building plain data.
+// Never encodes anything, and at import an API is not more than its name and versions: its fields are built on first use.
 // Invariant: the order of the keys of a fields literal is the order on the wire; `since` and `until` are inclusive versions.
 
 export type Kind =
@@ -148,6 +148,22 @@ export type ResponseOf<A extends Api> = Decoded<A['response']>
 export type RequestInput<A extends Api> = Input<A['request']>
 export type ResponseInput<A extends Api> = Input<A['response']>
 
-export function api<Q extends Fields, S extends Fields>(definition: Api<Q, S>): Api<Q, S> {
-  return definition
+/** As it is written down: the fields in functions, so that a process builds only the messages it meets. */
+export interface ApiDefinition<Q extends Fields, S extends Fields> extends Omit<Api, 'request' | 'response'> {
+  readonly request: () => Q
+  readonly response: () => S
+}
+
+export function api<Q extends Fields, S extends Fields>(definition: ApiDefinition<Q, S>): Api<Q, S> {
+  let request: Q | undefined
+  let response: S | undefined
+  return {
+    ...definition,
+    get request() {
+      return (request ??= definition.request())
+    },
+    get response() {
+      return (response ??= definition.response())
+    },
+  }
 }
