@@ -136,6 +136,8 @@ impl Connection {
             (true, false) => Interest::READ,
             (true, true) => Interest::READ_WRITE,
             (false, true) => Interest::WRITE,
+            (false, false) if self.is_closing => Interest::CLOSE,
+            // A peer that closed is noticed later: what it sent before still counts.
             (false, false) => Interest::NONE,
         }
     }

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Smallest and largest pooled sizes; between them every power of two is a class. Larger buffers are made to measure and never kept.
 pub const SMALLEST_CLASS_BYTES: usize = 4 * 1024;
 pub const LARGEST_CLASS_BYTES: usize = 4 * 1024 * 1024;
+/// What most requests fit in.
+const SMALL_BYTES: usize = 32 * 1024;
 const CLASS_COUNT: usize = (LARGEST_CLASS_BYTES / SMALLEST_CLASS_BYTES).ilog2() as usize + 1;
 const _: () =
     assert!(SMALLEST_CLASS_BYTES.is_power_of_two() && LARGEST_CLASS_BYTES.is_power_of_two());
@@ -51,7 +53,8 @@ impl BufferPool {
         }
     }
 
-    /// A buffer of at least `bytes_min` bytes, or None when that would pass `outstanding_bytes_max`.
+    /// A buffer of at least `bytes_min` bytes, or None when that would pass `outstanding_bytes_max`. The last quarter is for small buffers:
+    /// large ones that are never given back cannot keep out who needs little.
     /// Its contents are unspecified (earlier data of this process): fill before sending. A pool with nothing outstanding never refuses,
     /// so one request larger than the limit can still be served alone.
     pub fn try_take(&self, bytes_min: usize) -> Option<Buffer> {
@@ -60,7 +63,13 @@ impl BufferPool {
             .shared
             .outstanding_bytes
             .fetch_add(size, Ordering::Relaxed);
-        if before != 0 && before.saturating_add(size) > self.shared.limits.outstanding_bytes_max {
+        let max = self.shared.limits.outstanding_bytes_max;
+        let limit = if size > SMALL_BYTES {
+            max - max / 4
+        } else {
+            max
+        };
+        if before != 0 && before.saturating_add(size) > limit {
             self.shared
                 .outstanding_bytes
                 .fetch_sub(size, Ordering::Relaxed);
@@ -234,6 +243,15 @@ mod tests {
         assert!(pool.try_take(1).is_none());
         drop(first);
         assert!(pool.try_take(1).is_some());
+    }
+
+    #[test]
+    fn large_buffers_leave_a_quarter_to_small_ones() {
+        let pool = pool(16 * SMALL_BYTES, usize::MAX);
+        let large = std::iter::from_fn(|| pool.try_take(2 * SMALL_BYTES)).collect::<Vec<_>>();
+        assert_eq!(large.len(), 6);
+        let small = std::iter::from_fn(|| pool.try_take(SMALL_BYTES)).collect::<Vec<_>>();
+        assert_eq!(small.len(), 4);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Interest(epoll::EventFlags);
 impl Interest {
     /// Stay registered, hear only of errors: the way to stop reading a connection (backpressure) without losing its slot.
     pub const NONE: Interest = Interest(epoll::EventFlags::empty());
+    /// Hear of the peer's shutdown too: for a connection whose unread bytes matter to nobody.
+    pub const CLOSE: Interest = Interest(epoll::EventFlags::RDHUP);
     pub const READ: Interest = Interest(epoll::EventFlags::IN.union(epoll::EventFlags::RDHUP));
     pub const WRITE: Interest = Interest(epoll::EventFlags::OUT.union(epoll::EventFlags::RDHUP));
     pub const READ_WRITE: Interest = Interest(Interest::READ.0.union(Interest::WRITE.0));
