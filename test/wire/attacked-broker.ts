@@ -78,6 +78,10 @@ export class AttackedBroker {
     await this.#done.finally(() => this.kafka.stop())
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
   async #live(): Promise<void> {
     while (!this.#stopping) {
       const started = performance.now()
