@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // Owns the command line as a whole: the routes, the text of a failure, the exit status.
 // Never does a command's work: each lives in a file of its own, loaded when it is called.
-import { buildApplication, buildRouteMap, help, run, type StricliProcess, text_en } from '@stricli/core'
+import { buildApplication, buildRouteMap, help, run, text_en } from '@stricli/core'
 import { consumeCommand } from './consume-command.ts'
 import { CommandFailure, ExitCode } from './exit-codes.ts'
+import { processWithLateStreams } from './late-streams.ts'
 import { produceCommand } from './produce-command.ts'
 import { startCommand } from './start-command.ts'
 import { topicRoutes } from './topic-routes.ts'
@@ -47,8 +48,7 @@ function failureText(error: unknown): string {
 }
 
 async function main(): Promise<void> {
-  // exitCode is `number | undefined` in Node's types and `number` in Stricli's.
-  await run(application, process.argv.slice(2), { process: process as StricliProcess })
+  await run(application, process.argv.slice(2), { process: processWithLateStreams() })
   // Stricli has negative numbers for mistakes on the command line.
   if (Number(process.exitCode) < 0) process.exitCode = ExitCode.USAGE
 }
