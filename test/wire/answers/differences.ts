@@ -17,10 +17,6 @@ const reasons: readonly (readonly [what: RegExp, why: string])[] = [
     `${STRICT}; here a negative limit is a limit of nothing, and the first batch comes anyway`,
   ],
   [
-    /^Produce: the same sequence again$/,
-    'Kafka tells a time of appending for a topic that keeps the times of the producer',
-  ],
-  [
     /^Produce: a time/,
     'the batch is judged by its header, so no record is named; without an error the log start is unknown',
   ],
