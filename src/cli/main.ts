@@ -48,6 +48,11 @@ function failureText(error: unknown): string {
 }
 
 async function main(): Promise<void> {
+  if (process.argv[2] === '--version') {
+    const { softwareVersion } = await import('#client')
+    process.stdout.write(`${softwareVersion()}\n`)
+    return
+  }
   await run(application, process.argv.slice(2), { process: processWithLateStreams() })
   // Stricli has negative numbers for mistakes on the command line.
   if (Number(process.exitCode) < 0) process.exitCode = ExitCode.USAGE

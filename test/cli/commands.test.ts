@@ -228,3 +228,8 @@ test('an address that is none is a mistake on the command line', async () => {
     stderr: expect.stringContaining('brackets'),
   })
 })
+
+test('--version prints the version of the package', async () => {
+  const { default: manifest } = await import('../../package.json', { with: { type: 'json' } })
+  expect(await run(['--version'])).toEqual({ status: 0, stdout: `${manifest.version}\n`, stderr: '' })
+})

@@ -2,8 +2,11 @@
 //! Never runs on a reactor thread; nothing here waits for a client.
 //! Invariant: after `close` no thread of ours runs and no lock of ours is held; `close` may be called at any time, any number of times.
 
+mod addresses;
 pub mod publish;
 mod threads;
+
+pub use addresses::ListenAddress;
 
 use crate::append_jobs::AppendJob;
 use crate::error::BrokerError;
@@ -22,8 +25,6 @@ use millrace_host::net::TcpListener;
 use millrace_host::{Instant, SyncService, clock};
 use millrace_replica::{FetchSessions, SessionLimits};
 use millrace_wire::error_codes;
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -34,15 +35,6 @@ use threads::{guard, in_parallel, spawn};
 const NETWORK_THREADS_MAX: usize = 64;
 /// Threads that sync and close logs.
 const CLOSING_THREADS: usize = 16;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListenAddress {
-    pub name: String,
-    /// Empty for all addresses.
-    pub host: String,
-    /// 0 for any that is free.
-    pub port: u16,
-}
 
 /// What opening found.
 #[derive(Debug, Clone)]
@@ -168,16 +160,8 @@ impl Broker {
         let mut bound = Vec::with_capacity(addresses.len());
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let what = format!("cannot listen on {}:{}", address.host, address.port);
-            let listener =
-                bind_first(&resolve(address)?).map_err(|error| BrokerError::io(&what, &error))?;
-            let local = listener
-                .local_address()
-                .map_err(|error| BrokerError::io(&what, &error))?;
-            bound.push(ListenAddress {
-                port: local.port(),
-                ..address.clone()
-            });
+            let (listener, local) = address.bind()?;
+            bound.push(local);
             listeners.push(listener);
         }
         life.listeners.extend(listeners);
@@ -478,37 +462,4 @@ impl Drop for Broker {
         // Nobody is left to hear an error.
         let _ = self.close();
     }
-}
-
-/// The addresses to try, best first. No host stands for every interface, over IPv6 and IPv4 at once where there is both.
-fn resolve(address: &ListenAddress) -> Result<Vec<SocketAddr>, BrokerError> {
-    let ListenAddress { host, port, .. } = address;
-    if host.is_empty() {
-        return Ok(vec![
-            SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port)),
-            SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)),
-        ]);
-    }
-    let what = format!("cannot resolve {host}");
-    let found = (host.as_str(), *port)
-        .to_socket_addrs()
-        .map_err(|error| BrokerError::new("ENOTFOUND", format!("{what}: {error}")))?;
-    // As Java does: a name with addresses of both kinds means the IPv4 one.
-    found
-        .min_by_key(|address| !address.is_ipv4())
-        .map(|address| vec![address])
-        .ok_or_else(|| BrokerError::new("ENOTFOUND", what))
-}
-
-fn bind_first(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
-    let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
-    for address in addresses {
-        outcome = TcpListener::bind(*address);
-        match &outcome {
-            // A machine without IPv6.
-            Err(error) if address.is_ipv6() && error.kind() != io::ErrorKind::AddrInUse => {}
-            Ok(_) | Err(_) => break,
-        }
-    }
-    outcome
 }
