@@ -1,9 +1,11 @@
 //! Owns the log directories of this node: lock, identity, checkpoints, and which partition lies where.
 //! Never opens a log.
-//! Invariant: a partition lies in one directory; a new one goes where the fewest are.
+//! Invariants: a partition lies in one directory; a new one goes where the fewest are. What a checkpoint says of a partition is handed out
+//! until its log is open, and never to another topic of the same name. A directory is called clean only when each of its logs is.
 
+use crate::partition::CheckpointOffsets;
 use crate::shared::lock;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use millrace_host::disk::Disk;
 use millrace_host::disk::posix::PosixDisk;
 use millrace_host::entropy;
@@ -18,16 +20,22 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
-type Offsets = std::collections::HashMap<(String, i32), i64>;
-
 /// What a partition is checkpointed with.
 #[derive(Debug, Clone)]
 pub struct CheckpointRow {
     pub topic: Arc<str>,
     pub partition: i32,
-    pub recovery_point: i64,
-    pub log_start_offset: i64,
-    pub high_watermark: i64,
+    pub offsets: CheckpointOffsets,
+}
+
+impl CheckpointRow {
+    pub fn new(topic: Arc<str>, partition: i32, offsets: CheckpointOffsets) -> CheckpointRow {
+        CheckpointRow {
+            topic,
+            partition,
+            offsets,
+        }
+    }
 }
 
 pub struct LogDir {
@@ -37,9 +45,8 @@ pub struct LogDir {
     pub is_clean: bool,
     /// None once closed: then the lock is free for the next owner.
     directory: Mutex<Option<LogDirectory<PosixDisk>>>,
-    recovery_points: Offsets,
-    log_starts: Offsets,
-    high_watermarks: Offsets,
+    /// Partitions that lie here and whose log nobody has opened yet, with what the checkpoints say of them.
+    unopened: Mutex<HashMap<(String, i32), CheckpointOffsets>>,
     partitions: AtomicUsize,
     /// Partitions whose deletion has begun but whose name is not free yet.
     leaving: Mutex<Vec<(String, i32)>>,
@@ -58,21 +65,32 @@ impl LogDir {
             .join(millrace_log::partition_directory_name(topic, partition))
     }
 
-    pub fn open_hints(&self, topic: &str, partition: i32) -> OpenHints {
+    /// What a partition's log is to be opened with, and its high watermark.
+    pub fn open_hints(&self, topic: &str, partition: i32) -> (OpenHints, i64) {
         let key = (topic.to_string(), partition);
-        OpenHints {
+        let known = lock(&self.unopened).get(&key).copied().unwrap_or_default();
+        let hints = OpenHints {
             clean_shutdown: self.is_clean,
-            recovery_point: self.recovery_points.get(&key).copied().unwrap_or(0),
-            log_start_offset: self.log_starts.get(&key).copied().unwrap_or(0),
+            recovery_point: known.recovery_point,
+            log_start_offset: known.log_start_offset,
             topic_id: None,
-        }
+        };
+        (hints, known.high_watermark)
     }
 
-    pub fn high_watermark(&self, topic: &str, partition: i32) -> i64 {
-        self.high_watermarks
-            .get(&(topic.to_string(), partition))
-            .copied()
-            .unwrap_or(0)
+    /// The partition's log is open and published: from now on it speaks for itself.
+    pub fn on_opened(&self, topic: &str, partition: i32) {
+        lock(&self.unopened).remove(&(topic.to_string(), partition));
+    }
+
+    /// What is to be checkpointed of partitions nobody has opened. To be asked for before the open ones are looked at, so that none falls
+    /// between the two.
+    pub fn unopened_rows(&self) -> Vec<CheckpointRow> {
+        let unopened = lock(&self.unopened);
+        let rows = unopened.iter().map(|((topic, partition), offsets)| {
+            CheckpointRow::new(Arc::from(topic.as_str()), *partition, *offsets)
+        });
+        rows.collect()
     }
 
     /// Waits until the name of a partition that is being deleted is free. Hardly ever has to.
@@ -101,13 +119,16 @@ impl LogDir {
         topic: &str,
         partition: i32,
     ) -> Result<Option<PathBuf>, StorageError> {
-        let renamed = match &*lock(&self.directory) {
+        match &*lock(&self.directory) {
             Some(directory) => directory.delete_partition(topic, partition, entropy::uuid()),
             None => Ok(None),
-        };
+        }
+    }
+
+    /// The name of a deleted partition may be used again: no file and no checkpoint bears it any more.
+    pub fn end_delete(&self, topic: &str, partition: i32) {
         lock(&self.leaving).retain(|(name, index)| !(name == topic && *index == partition));
         self.left.notify_all();
-        renamed
     }
 
     /// Moves a directory out of the way that belongs to an earlier topic of the same name. Its data is kept: that the controller no longer
@@ -123,28 +144,47 @@ impl LogDir {
             millrace_log::partition_directory_name(topic, partition)
         );
         PosixDisk.rename(&path, &self.path.join(aside))?;
+        // What was checkpointed was of the other topic.
+        let key = (topic.to_string(), partition);
+        lock(&self.unopened).insert(key, CheckpointOffsets::default());
         PosixDisk.sync_dir(&self.path)
     }
 
-    pub fn write_checkpoints(&self, rows: &[CheckpointRow]) -> Result<(), StorageError> {
+    /// Replaces the checkpoints: of `unopened` partitions the row counts only if there is none in `rows`.
+    pub fn write_checkpoints(
+        &self,
+        unopened: Vec<CheckpointRow>,
+        mut rows: Vec<CheckpointRow>,
+    ) -> Result<(), StorageError> {
+        rows.extend(unopened);
+        let mut seen = HashSet::with_capacity(rows.len());
+        rows.retain(|row| seen.insert((Arc::clone(&row.topic), row.partition)));
         let directory = lock(&self.directory);
         let Some(directory) = &*directory else {
             return Ok(());
         };
-        let of = |value: fn(&CheckpointRow) -> i64| {
+        let of = |value: fn(&CheckpointOffsets) -> i64| {
             rows.iter()
-                .map(move |row| (&*row.topic, row.partition, value(row)))
+                .map(move |row| (&*row.topic, row.partition, value(&row.offsets)))
         };
         directory.write_checkpoint(
             OffsetCheckpoint::RecoveryPoint,
-            of(|row| row.recovery_point),
+            of(|offsets| offsets.recovery_point),
         )?;
-        directory.write_checkpoint(OffsetCheckpoint::LogStart, of(|row| row.log_start_offset))?;
-        directory.write_checkpoint(OffsetCheckpoint::Replication, of(|row| row.high_watermark))
+        directory.write_checkpoint(
+            OffsetCheckpoint::LogStart,
+            of(|offsets| offsets.log_start_offset),
+        )?;
+        directory.write_checkpoint(
+            OffsetCheckpoint::Replication,
+            of(|offsets| offsets.high_watermark),
+        )
     }
 
-    /// Lets go of the lock; with `is_clean` after saying that all is in order.
+    /// Lets go of the lock; with `is_clean` after saying that all is in order. It is not when logs lie here that an unclean stop left behind
+    /// and nobody has recovered since.
     pub fn close(&self, is_clean: bool) -> Result<(), StorageError> {
+        let is_clean = is_clean && (self.is_clean || lock(&self.unopened).is_empty());
         match lock(&self.directory).take() {
             Some(directory) if is_clean => directory.write_clean_shutdown(-1),
             Some(_) | None => Ok(()),
@@ -152,13 +192,14 @@ impl LogDir {
     }
 }
 
-/// All log directories, and where the partitions found at start lie.
+/// All log directories.
 #[derive(Debug, Default)]
 pub struct LogDirs {
     dirs: Vec<Arc<LogDir>>,
-    found: Mutex<HashMap<(String, i32), u16>>,
     deleted: Vec<PathBuf>,
     cluster_id: String,
+    /// Held from looking at the partitions until their checkpoints are written: an older look never replaces a newer one.
+    pub checkpointing: Mutex<()>,
 }
 
 impl LogDirs {
@@ -202,11 +243,15 @@ impl LogDirs {
         &self.deleted
     }
 
-    /// Where a partition lies, or where a new one should.
+    /// Where a partition lies, or where a new one should. The answer stays the same until its log is open.
     pub fn place(&self, topic: &str, partition: i32) -> &Arc<LogDir> {
         let key = (topic.to_string(), partition);
-        if let Some(index) = lock(&self.found).remove(&key) {
-            return &self.dirs[usize::from(index)];
+        let found = self
+            .dirs
+            .iter()
+            .find(|dir| lock(&dir.unopened).contains_key(&key));
+        if let Some(dir) = found {
+            return dir;
         }
         let dir = self
             .dirs
@@ -214,6 +259,7 @@ impl LogDirs {
             .min_by_key(|dir| dir.partitions.load(Ordering::Relaxed))
             .expect("there is at least one log directory");
         dir.partitions.fetch_add(1, Ordering::Relaxed);
+        lock(&dir.unopened).insert(key, CheckpointOffsets::default());
         dir
     }
 
@@ -226,20 +272,25 @@ impl LogDirs {
         // The controller's own log: it lies here, but it is not one of the table's.
         partitions.retain(|partition| partition.topic != METADATA_TOPIC);
         self.deleted.extend(directory.deleted_partitions()?);
-        for partition in &partitions {
-            lock(&self.found)
-                .entry((partition.topic.clone(), partition.partition))
-                .or_insert(index);
-        }
+        let recovery_points = directory.read_checkpoint(OffsetCheckpoint::RecoveryPoint)?;
+        let log_starts = directory.read_checkpoint(OffsetCheckpoint::LogStart)?;
+        let high_watermarks = directory.read_checkpoint(OffsetCheckpoint::Replication)?;
+        let unopened = partitions.iter().map(|partition| {
+            let key = (partition.topic.clone(), partition.partition);
+            let offsets = CheckpointOffsets {
+                recovery_point: recovery_points.get(&key).copied().unwrap_or(0),
+                log_start_offset: log_starts.get(&key).copied().unwrap_or(0),
+                high_watermark: high_watermarks.get(&key).copied().unwrap_or(0),
+            };
+            (key, offsets)
+        });
         let is_clean = directory.clean_shutdown().is_some() || partitions.is_empty();
         self.dirs.push(Arc::new(LogDir {
             index,
             path: directory.path().to_path_buf(),
             directory_id: directory.directory_id(),
             is_clean,
-            recovery_points: directory.read_checkpoint(OffsetCheckpoint::RecoveryPoint)?,
-            log_starts: directory.read_checkpoint(OffsetCheckpoint::LogStart)?,
-            high_watermarks: directory.read_checkpoint(OffsetCheckpoint::Replication)?,
+            unopened: Mutex::new(unopened.collect()),
             partitions: AtomicUsize::new(partitions.len()),
             directory: Mutex::new(Some(directory)),
             leaving: Mutex::default(),

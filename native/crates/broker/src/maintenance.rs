@@ -90,14 +90,17 @@ fn look_over(shared: &Arc<Shared>) {
     }
 }
 
-fn checkpoint(shared: &Shared, log_dirs: &LogDirs) {
+/// Writes what there is to remember of every partition.
+pub fn checkpoint(shared: &Shared, log_dirs: &LogDirs) {
+    let _turn = lock(&log_dirs.checkpointing);
     for dir in log_dirs.iter() {
-        let rows: Vec<_> = partitions(shared)
+        let unopened = dir.unopened_rows();
+        let rows = partitions(shared)
             .iter()
             .filter(|partition| partition.log_dir.index == dir.index)
             .filter_map(|partition| row(partition))
             .collect();
-        if let Err(error) = dir.write_checkpoints(&rows) {
+        if let Err(error) = dir.write_checkpoints(unopened, rows) {
             shared.upcalls.log_dir_failed(dir.index, &error.to_string());
         }
     }
@@ -105,13 +108,11 @@ fn checkpoint(shared: &Shared, log_dirs: &LogDirs) {
 
 fn row(partition: &Partition) -> Option<CheckpointRow> {
     let offsets = partition.checkpoint()?;
-    Some(CheckpointRow {
-        topic: Arc::clone(&partition.topic_name),
-        partition: partition.index,
-        recovery_point: offsets.recovery_point,
-        log_start_offset: offsets.log_start_offset,
-        high_watermark: offsets.high_watermark,
-    })
+    Some(CheckpointRow::new(
+        Arc::clone(&partition.topic_name),
+        partition.index,
+        offsets,
+    ))
 }
 
 pub fn partitions(shared: &Shared) -> Vec<Arc<Partition>> {

@@ -406,13 +406,11 @@ impl Broker {
                 .filter(|(partition, _)| partition.log_dir.index == dir.index)
             {
                 match outcome {
-                    Ok(Some(offsets)) => rows.push(CheckpointRow {
-                        topic: Arc::clone(&partition.topic_name),
-                        partition: partition.index,
-                        recovery_point: offsets.recovery_point,
-                        log_start_offset: offsets.log_start_offset,
-                        high_watermark: offsets.high_watermark,
-                    }),
+                    Ok(Some(offsets)) => rows.push(CheckpointRow::new(
+                        Arc::clone(&partition.topic_name),
+                        partition.index,
+                        *offsets,
+                    )),
                     Ok(None) => is_clean = false,
                     Err(error) => {
                         is_clean = false;
@@ -420,7 +418,7 @@ impl Broker {
                     }
                 }
             }
-            let written = dir.write_checkpoints(&rows);
+            let written = dir.write_checkpoints(dir.unopened_rows(), rows);
             let marked = dir.close(is_clean && written.is_ok());
             if let Err(error) = written.and(marked) {
                 first_error.get_or_insert_with(|| error.to_string());

@@ -4,10 +4,13 @@
 use super::Broker;
 use super::threads::in_parallel;
 use crate::error::BrokerError;
+use crate::log_dirs::LogDirs;
+use crate::maintenance::{self, Maintenance};
 use crate::partition::{
     Assignment, Effects, Partition, PartitionName, PartitionSettings, TopicConfig,
 };
 use crate::partition_table::{Topic, TopicId};
+use crate::shared::Shared;
 use hashbrown::HashMap;
 use millrace_host::clock;
 use millrace_log::OpenError;
@@ -65,7 +68,7 @@ impl Broker {
             .log_dirs
             .get()
             .ok_or_else(|| BrokerError::new("NOT_OPEN", "the log directories are not open"))?;
-        self.remove_topics(&delta.deleted_topic_ids);
+        self.remove_topics(&delta.deleted_topic_ids, log_dirs);
         let table = self.shared.table.load_full();
         let node_id = self.shared.options.node_id;
         let mut openings = Vec::new();
@@ -110,10 +113,12 @@ impl Broker {
         };
         let opened = in_parallel(&openings, threads, |opening| self.open_partition(opening));
         let mut failures = Vec::new();
+        let mut opened_partitions = Vec::new();
         let mut new_partitions: HashMap<(TopicId, i32), Arc<Partition>> = HashMap::new();
         for (topic_id, partition, outcome) in opened {
             match outcome {
                 Ok(open) => {
+                    opened_partitions.push(Arc::clone(&open));
                     new_partitions.insert((topic_id, partition), open);
                 }
                 Err((error_code, message)) => failures.push(PublishFailure {
@@ -156,6 +161,11 @@ impl Broker {
             }));
         }
         self.shared.table.publish(topics, &delta.deleted_topic_ids);
+        for partition in opened_partitions {
+            partition
+                .log_dir
+                .on_opened(&partition.topic_name, partition.index);
+        }
         Ok(failures)
     }
 
@@ -224,38 +234,65 @@ impl Broker {
     }
 
     /// Everyone waiting is told at once; the directories are renamed on a sync thread and removed later.
-    fn remove_topics(&self, deleted: &[TopicId]) {
+    fn remove_topics(&self, deleted: &[TopicId], log_dirs: &Arc<LogDirs>) {
         let table = self.shared.table.load_full();
-        for topic in deleted.iter().filter_map(|id| table.by_id(id)) {
-            let delay_ms = topic.config.log.file_delete_delay_ms;
-            for partition in topic.partitions.iter().flatten() {
-                let mut effects = Effects::default();
+        let topics: Vec<_> = deleted
+            .iter()
+            .filter_map(|id| table.by_id(id).cloned())
+            .collect();
+        if topics.is_empty() {
+            return;
+        }
+        for partition in topics
+            .iter()
+            .flat_map(|topic| topic.partitions.iter())
+            .flatten()
+        {
+            let mut effects = Effects::default();
+            partition
+                .log_dir
+                .begin_delete(&partition.topic_name, partition.index);
+            partition.remove(&mut effects);
+            self.shared.apply(&mut effects);
+        }
+        let (maintenance, shared, log_dirs) = (
+            Arc::clone(&self.maintenance),
+            Arc::clone(&self.shared),
+            Arc::clone(log_dirs),
+        );
+        self.shared.execute(Box::new(move || {
+            for topic in &topics {
+                rename_partitions(topic, &maintenance, &shared);
+            }
+            // A topic created later under the same name must not be opened with the offsets of this one, least of all after a crash.
+            maintenance::checkpoint(&shared, &log_dirs);
+            for partition in topics
+                .iter()
+                .flat_map(|topic| topic.partitions.iter())
+                .flatten()
+            {
                 partition
                     .log_dir
-                    .begin_delete(&partition.topic_name, partition.index);
-                partition.remove(&mut effects);
-                self.shared.apply(&mut effects);
+                    .end_delete(&partition.topic_name, partition.index);
             }
-            let (topic, maintenance, shared) = (
-                Arc::clone(topic),
-                Arc::clone(&self.maintenance),
-                Arc::clone(&self.shared),
-            );
-            self.shared.execute(Box::new(move || {
-                for partition in topic.partitions.iter().flatten() {
-                    match partition
-                        .log_dir
-                        .delete_partition(&partition.topic_name, partition.index)
-                    {
-                        Ok(Some(path)) => maintenance
-                            .remove_later(clock::wall_ms().saturating_add(delay_ms), path),
-                        Ok(None) => {}
-                        Err(error) => shared
-                            .upcalls
-                            .log_dir_failed(partition.log_dir.index, &error.to_string()),
-                    }
-                }
-            }));
+        }));
+    }
+}
+
+fn rename_partitions(topic: &Topic, maintenance: &Maintenance, shared: &Shared) {
+    let delay_ms = topic.config.log.file_delete_delay_ms;
+    for partition in topic.partitions.iter().flatten() {
+        match partition
+            .log_dir
+            .delete_partition(&partition.topic_name, partition.index)
+        {
+            Ok(Some(path)) => {
+                maintenance.remove_later(clock::wall_ms().saturating_add(delay_ms), path);
+            }
+            Ok(None) => {}
+            Err(error) => shared
+                .upcalls
+                .log_dir_failed(partition.log_dir.index, &error.to_string()),
         }
     }
 }

@@ -140,7 +140,7 @@ pub struct Offsets {
 }
 
 /// What a checkpoint keeps of a partition.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct CheckpointOffsets {
     pub recovery_point: i64,
     pub log_start_offset: i64,
@@ -173,8 +173,7 @@ impl Partition {
         settings: PartitionSettings,
         now_ms: i64,
     ) -> Result<Partition, OpenError> {
-        let hints = log_dir.open_hints(&name.topic_name, name.index);
-        let high_watermark = log_dir.high_watermark(&name.topic_name, name.index);
+        let (hints, high_watermark) = log_dir.open_hints(&name.topic_name, name.index);
         let hints = OpenHints {
             topic_id: Some(Uuid(name.topic_id)),
             ..hints
