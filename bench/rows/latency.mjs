@@ -28,7 +28,20 @@ async function latency(ratePerSecond, { rounds, directory, log, seconds = 8 }) {
       },
     })
     const bare = { name: 'bare echo, 64 B', run: () => limitLoad('ping', limit.port, 20_000) }
-    const samples = await alternate([bare, broker(kafka), broker(millrace)], { rounds, warmUp: 1, log })
+    // librdkafka's broker inside the client's own process: what client and machine take before any broker does.
+    const mock = {
+      name: 'librdkafka against its own mock',
+      run: () =>
+        rdkafkaLatency({
+          bootstrap: 'mock:9092',
+          topic: 'row4',
+          count,
+          sizeBytes,
+          ratePerSecond,
+          settings: { 'test.mock.num.brokers': 1 },
+        }),
+    }
+    const samples = await alternate([bare, mock, broker(kafka), broker(millrace)], { rounds, warmUp: 1, log })
     const against = figure => ratio(samples, millrace.name, kafka.name, figure)
     return {
       row: `4 at ${ratePerSecond}/s`,
@@ -48,6 +61,7 @@ async function latency(ratePerSecond, { rounds, directory, log, seconds = 8 }) {
         'p50, Millrace / Kafka': against('p50Us'),
         'p99, Millrace / Kafka': against('p99Us'),
         'p99.9, Millrace / Kafka': against('p999Us'),
+        'p99, Millrace / client floor': ratio(samples, millrace.name, mock.name, 'p99Us'),
       },
     }
   } finally {
