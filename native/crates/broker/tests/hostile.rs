@@ -2,13 +2,19 @@
 
 mod support;
 
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, ProduceResponse};
 use millrace_host::Instant;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 use support::{
-    TestBroker, WAIT, batch, fetch_request, framed, produce_request, request_frame, topic_config,
+    TOPIC, TestBroker, WAIT, batch, fetch_request, framed, name, produce_request, request_frame,
+    topic_config,
 };
+
+/// A little fewer than one request may name.
+const MANY_PARTITIONS: i32 = 190_000;
 
 #[test]
 fn hostile_frames_end_their_connection_and_nothing_else() {
@@ -163,5 +169,59 @@ fn silent_and_stuck_connections_are_closed() {
     let (mut silent, _second, mut third) = (broker.client(), broker.client(), broker.client());
     assert!(third.is_closed(), "over max.connections");
     assert!(silent.is_closed(), "idle for too long");
+    broker.stop();
+}
+
+#[test]
+fn offsets_of_very_many_partitions_cost_no_more_than_their_number() {
+    let broker = TestBroker::start();
+    let mut client = broker.client();
+    let asked = (0..MANY_PARTITIONS).map(|index| {
+        ListOffsetsPartition::default()
+            .with_partition_index(index / 2 * 2)
+            .with_timestamp(-1)
+            .with_current_leader_epoch(-1)
+    });
+    let unique = ListOffsetsPartition::default()
+        .with_partition_index(1)
+        .with_timestamp(-1);
+    let topic = ListOffsetsTopic::default()
+        .with_name(name(TOPIC).into())
+        .with_partitions(asked.chain([unique]).collect());
+    let request = ListOffsetsRequest::default()
+        .with_replica_id((-1).into())
+        .with_topics(vec![topic]);
+    let started = Instant::now();
+    let answer: ListOffsetsResponse = client.ask(2, 7, &request);
+    assert!(
+        Instant::now() - started < WAIT / 2,
+        "{:?}",
+        Instant::now() - started
+    );
+    let answered = &answer.topics[0].partitions;
+    assert_eq!(answered.len(), MANY_PARTITIONS as usize + 1);
+    // Named twice, each time an error; named once, an answer.
+    assert_eq!(answered[0].error_code, 42);
+    assert_eq!(answered[1].error_code, 42);
+    assert_eq!(answered[MANY_PARTITIONS as usize].error_code, 0);
+    broker.stop();
+}
+
+#[test]
+fn very_many_bad_batches_cost_no_more_than_their_number() {
+    let broker = TestBroker::start();
+    let mut client = broker.client();
+    let bad = (0..MANY_PARTITIONS).map(|_| (0, Some(vec![0])));
+    let request = produce_request(9, 1, bad.collect());
+    let started = Instant::now();
+    let answer: ProduceResponse = client.ask(0, 9, &request);
+    assert!(
+        Instant::now() - started < WAIT / 2,
+        "{:?}",
+        Instant::now() - started
+    );
+    let answered = &answer.responses[0].partition_responses;
+    assert_eq!(answered.len(), MANY_PARTITIONS as usize);
+    assert!(answered.iter().all(|part| part.error_message.is_some()));
     broker.stop();
 }

@@ -1,6 +1,7 @@
 //! Owns the answering of ListOffsets (key 2). Never waits: what takes long is run on another thread by the caller.
 
 use crate::partition_table::Snapshot;
+use hashbrown::HashSet;
 use millrace_wire::apis::list_offsets::{
     EARLIEST_LOCAL_TIMESTAMP, EARLIEST_PENDING_UPLOAD_TIMESTAMP, LATEST_TIERED_TIMESTAMP,
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest,
@@ -26,6 +27,7 @@ pub fn write(
     out: &mut Vec<u8>,
 ) {
     let asked: Vec<_> = request.partitions(frame).collect();
+    let repeated = repeated(&asked);
     let by_topic = || asked.chunk_by(|left, right| left.topic_index == right.topic_index);
     let mut writer = ListOffsetsResponseWriter::begin(
         out,
@@ -40,28 +42,31 @@ pub fn write(
         };
         writer.topic(name, topic.len());
         for partition in topic {
-            writer.partition(&answer(request, partition, name, &asked, table));
+            writer.partition(&answer(request, partition, name, &repeated, table));
         }
     }
     writer.finish();
+}
+
+/// What a request names more than once: each time that is an error.
+fn repeated<'a>(
+    asked: &[TopicPartition<'a, ListOffsetsPartition>],
+) -> HashSet<(TopicRef<'a>, i32)> {
+    let mut seen = HashSet::with_capacity(asked.len());
+    let names = asked.iter().map(|one| (one.topic, one.partition.index));
+    names.filter(|name| !seen.insert(*name)).collect()
 }
 
 fn answer(
     request: &ListOffsetsRequest,
     asked: &TopicPartition<'_, ListOffsetsPartition>,
     name: &str,
-    all: &[TopicPartition<'_, ListOffsetsPartition>],
+    repeated: &HashSet<(TopicRef<'_>, i32)>,
     table: &Snapshot,
 ) -> ListOffsetsPartitionResponse {
     let wanted = &asked.partition;
     let refuse = |error_code| ListOffsetsPartitionResponse::error(wanted.index, error_code);
-    if all.len() > 1
-        && all
-            .iter()
-            .filter(|other| other.partition.index == wanted.index && other.topic == asked.topic)
-            .count()
-            > 1
-    {
+    if repeated.contains(&(asked.topic, wanted.index)) {
         return refuse(error_codes::INVALID_REQUEST);
     }
     if request.version < version_min_of(wanted.timestamp) {

@@ -87,6 +87,7 @@ pub struct PendingProduce {
     waiting: u32,
     parts: Vec<Part>,
     names: Vec<u8>,
+    /// In the order of their parts.
     explanations: Vec<Explanation>,
 }
 
@@ -290,8 +291,9 @@ impl PendingProduce {
     fn write_part(&self, part: u32, state: &Part, writer: &mut ProduceResponseWriter<'_>) {
         let explanation = self
             .explanations
-            .iter()
-            .find(|explanation| explanation.part == part);
+            .binary_search_by_key(&part, |explanation| explanation.part)
+            .ok()
+            .map(|place| &self.explanations[place]);
         let record_errors = explanation.map_or(Vec::new(), |explanation| {
             explanation
                 .records
