@@ -5,6 +5,7 @@ mod support;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, ProduceResponse};
 use millrace_host::Instant;
+use millrace_record::{BatchBuilder, Compression};
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -204,6 +205,28 @@ fn offsets_of_very_many_partitions_cost_no_more_than_their_number() {
     assert_eq!(answered[0].error_code, 42);
     assert_eq!(answered[1].error_code, 42);
     assert_eq!(answered[MANY_PARTITIONS as usize].error_code, 0);
+    broker.stop();
+}
+
+#[test]
+fn very_many_records_without_a_key_are_not_all_named() {
+    let mut config = topic_config();
+    config.log.compacted = true;
+    let broker = TestBroker::start_with(|_| {}, config);
+    let mut client = broker.client();
+    let mut builder = BatchBuilder::new();
+    builder.compression(Some(Compression::Zstd));
+    for _ in 0..100_000 {
+        builder.append(1, None, None, &[]);
+    }
+    let batch = builder.build();
+    let twice = produce_request(9, 1, vec![(0, Some(batch.clone())), (1, Some(batch))]);
+    let answer: ProduceResponse = client.ask(0, 9, &twice);
+    let answered = &answer.responses[0].partition_responses;
+    assert!(answered.iter().all(|part| part.error_code == 87));
+    let named: usize = answered.iter().map(|part| part.record_errors.len()).sum();
+    assert!((1..10_000).contains(&named), "{named}");
+    assert_eq!(answered[0].record_errors[0].batch_index, 0);
     broker.stop();
 }
 

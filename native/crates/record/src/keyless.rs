@@ -14,18 +14,22 @@ pub fn has_record_without_key(batch: &[u8]) -> Result<bool, BatchError> {
     Ok(false)
 }
 
-/// Appends the index of every record with a null key to `indexes`: the record errors of a Produce v8+ answer.
+/// The indexes of the records with a null key, of the first `indexes_max` of them: the record errors of a Produce v8+ answer.
 pub fn records_without_key(
     batch: &[u8],
     decompressed_bytes_max: usize,
-    indexes: &mut Vec<i32>,
-) -> Result<(), BatchError> {
+    indexes_max: usize,
+) -> Result<Vec<i32>, BatchError> {
+    let mut indexes = Vec::new();
     for (index, record) in (0..).zip(&records_with_limit(batch, decompressed_bytes_max)?) {
+        if indexes.len() == indexes_max {
+            break;
+        }
         if record?.key.is_none() {
             indexes.push(index);
         }
     }
-    Ok(())
+    Ok(indexes)
 }
 
 #[cfg(test)]
@@ -44,9 +48,8 @@ mod tests {
             builder.append(1, Some(b"k"), None, &[]);
             builder.append(1, None, None, &[]);
             let batch = builder.build();
-            let mut indexes = Vec::new();
-            records_without_key(&batch, 1024, &mut indexes).unwrap();
-            assert_eq!(indexes, [1, 3]);
+            assert_eq!(records_without_key(&batch, 1024, 10), Ok(vec![1, 3]));
+            assert_eq!(records_without_key(&batch, 1024, 1), Ok(vec![1]));
             assert_eq!(has_record_without_key(&batch), Ok(true));
         }
     }

@@ -21,6 +21,9 @@ use std::sync::Arc;
 /// The only client that may write to internal topics; Kafka's own rule.
 const ADMIN_CLIENT_ID: &[u8] = b"__admin_client";
 
+/// Bad records one answer names. A small compressed batch may hold millions, and each costs a message.
+const RECORD_ERRORS_MAX: usize = 1_000;
+
 /// One partition of one request under way: where its result goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducePart {
@@ -89,6 +92,8 @@ pub struct PendingProduce {
     names: Vec<u8>,
     /// In the order of their parts.
     explanations: Vec<Explanation>,
+    /// Records named in all explanations.
+    record_errors: usize,
 }
 
 /// A checked batch and where it goes.
@@ -124,6 +129,7 @@ impl Default for PendingProduce {
             parts: Vec::new(),
             names: Vec::new(),
             explanations: Vec::new(),
+            record_errors: 0,
         }
     }
 }
@@ -146,6 +152,7 @@ impl PendingProduce {
         self.parts.clear();
         self.names.clear();
         self.explanations.clear();
+        self.record_errors = 0;
         let acks = match request.acks {
             0 => Some(Acks::None),
             1 => Some(Acks::Leader),
@@ -208,7 +215,9 @@ impl PendingProduce {
                         leader: refusal.leader,
                         ..PartResult::error(refusal.error_code)
                     };
-                    if let Some((message, records)) = refusal.explanation {
+                    if let Some((message, mut records)) = refusal.explanation {
+                        records.truncate(RECORD_ERRORS_MAX - self.record_errors);
+                        self.record_errors += records.len();
                         self.explanations.push(Explanation {
                             part,
                             message,
@@ -428,8 +437,8 @@ fn check(
         return Err(Refusal::code(error_codes::INVALID_TXN_STATE));
     }
     if log.compacted && has_record_without_key(batch).map_err(Refusal::batch)? {
-        let mut records = Vec::new();
-        records_without_key(batch, DECOMPRESSED_BYTES_MAX, &mut records).map_err(Refusal::batch)?;
+        let records = records_without_key(batch, DECOMPRESSED_BYTES_MAX, RECORD_ERRORS_MAX)
+            .map_err(Refusal::batch)?;
         let message = "one or more records have been rejected: a compacted topic takes no record without a key".to_string();
         return Err(Refusal {
             explanation: Some((message, records)),
