@@ -322,3 +322,19 @@ fn synced_topics_are_acknowledged_after_the_disk() {
     }
     broker.stop();
 }
+
+#[test]
+fn records_that_cannot_be_read_end_the_connection_without_half_an_answer() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let broker = TestBroker::open(dir.path(), |_| {}, topic_config());
+    let mut client = broker.client();
+    client.produce(0, batch(&["a"]));
+    let segment = dir.path().join("events-0/00000000000000000000.log");
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(segment)
+        .and_then(|file| file.set_len(10))
+        .expect("cut by somebody else");
+    client.send(1, 12, &fetch_request(12, &[(0, 0)]));
+    assert!(client.is_closed(), "no byte comes before the end");
+}

@@ -206,12 +206,15 @@ impl Reactor {
         connection
             .responses
             .complete(task.slot, &mut self.spare, |chunk| {
-                written = task.write(session_id, chunk, gaps, copied)
+                let before = chunk.bytes.len();
+                written = task.write(session_id, chunk, gaps, copied);
+                if written.is_err() {
+                    chunk.bytes.truncate(before);
+                }
             });
         connection.end_request();
         self.note_change(key);
         if written.is_err() {
-            // Half an answer cannot be taken back.
             self.end(key);
         }
         self.keep_session(task.session);
