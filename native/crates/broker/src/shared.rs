@@ -12,6 +12,7 @@ use millrace_host::disk::posix::PosixDisk;
 use millrace_host::sync_service::{SyncDone, SyncRequest, SyncService, Task};
 use millrace_replica::FetchSessions;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -48,16 +49,31 @@ impl Shared {
     }
 
     /// Hands a sync to the sync threads. When they are gone the broker is closing, and closing syncs everything.
-    pub fn sync(&self, request: SyncRequest<PosixDisk>, done: SyncDone) {
+    pub fn sync(self: &Arc<Self>, request: SyncRequest<PosixDisk>, done: SyncDone) {
         if let Some(syncs) = &*self.syncs.read().unwrap_or_else(PoisonError::into_inner) {
-            syncs.request(request, done);
+            let shared = Arc::clone(self);
+            let done = move |result| shared.guard("a sync thread", || done(result));
+            syncs.request(request, Box::new(done));
         }
     }
 
     /// Runs something slow on a sync thread; not at all when they are gone.
-    pub fn execute(&self, task: Task) {
+    pub fn execute(self: &Arc<Self>, task: Task) {
         if let Some(syncs) = &*self.syncs.read().unwrap_or_else(PoisonError::into_inner) {
-            syncs.execute(task);
+            let shared = Arc::clone(self);
+            syncs.execute(Box::new(move || shared.guard("a sync thread", task)));
+        }
+    }
+
+    /// A panic in one of our threads is a bug of ours: the broker stops serving and says so.
+    pub fn guard(&self, who: &str, run: impl FnOnce()) {
+        if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(run)) {
+            let reason = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_string())
+                .or_else(|| panic.downcast_ref::<String>().cloned());
+            self.other_metrics().count(Counter::ThreadPanicsTotal);
+            self.fail(&format!("{who} panicked: {}", reason.unwrap_or_default()));
         }
     }
 

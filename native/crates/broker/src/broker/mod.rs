@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use threads::{guard, in_parallel, spawn};
+use threads::{in_parallel, spawn};
 
 /// Reactors that fit the token of an upcall.
 const NETWORK_THREADS_MAX: usize = 64;
@@ -140,7 +140,7 @@ impl Broker {
             Arc::clone(&log_dirs),
         );
         life.maintenance = Some(spawn("millrace-upkeep", move || {
-            guard(&shared, "the upkeep thread", || upkeep.run(&shared, &dirs))
+            shared.guard("the upkeep thread", || upkeep.run(&shared, &dirs))
         })?);
         let opened = Opened {
             directory_ids: log_dirs
@@ -188,7 +188,7 @@ impl Broker {
                 reactor.map_err(|error| BrokerError::io("cannot create a poller", &error))?;
             let shared = Arc::clone(&self.shared);
             let run = move || {
-                guard(&shared, "a network thread", || {
+                shared.guard("a network thread", || {
                     if let Err(error) = reactor.run() {
                         shared.fail(&format!("a network thread stopped: {error}"));
                     }

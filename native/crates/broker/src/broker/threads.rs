@@ -1,9 +1,6 @@
-//! Owns starting threads, spreading work over a few, and what happens when one of ours panics.
+//! Owns starting threads and spreading work over a few.
 
 use crate::error::BrokerError;
-use crate::metrics::Counter;
-use crate::shared::Shared;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
@@ -46,14 +43,30 @@ pub(super) fn spawn(
         .map_err(|error| BrokerError::io("cannot start a thread", &error))
 }
 
-/// A panic in one of our threads is a bug of ours: the broker stops serving and says so.
-pub(super) fn guard(shared: &Shared, who: &str, run: impl FnOnce()) {
-    if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(run)) {
-        let reason = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_string())
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        shared.other_metrics().count(Counter::ThreadPanicsTotal);
-        shared.fail(&format!("{who} panicked: {}", reason.unwrap_or_default()));
+#[cfg(test)]
+mod tests {
+    use crate::{Broker, BrokerOptions};
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_panic_on_a_sync_thread_is_reported_and_the_thread_goes_on() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let options = BrokerOptions {
+            log_dirs: vec![dir.path().to_path_buf()],
+            sync_threads: 1,
+            ..BrokerOptions::default()
+        };
+        let broker = Broker::new(options, Box::new(|| {})).expect("good options");
+        broker.open().expect("the directory is free");
+        let (sender, done) = mpsc::channel();
+        broker.shared.execute(Box::new(|| panic!("a bug")));
+        broker
+            .shared
+            .execute(Box::new(move || sender.send(()).expect("the test waits")));
+        done.recv().expect("the next task is run");
+        let event = broker.take_events(1 << 20).expect("the panic is reported");
+        assert!(String::from_utf8_lossy(&event).contains("a bug"));
+        broker.close().expect("a close");
+        assert!(!dir.path().join(".kafka_cleanshutdown").exists());
     }
 }
