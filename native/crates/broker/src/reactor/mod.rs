@@ -366,6 +366,13 @@ impl Reactor {
                 Timer::Accept => self.resume_accepting(),
             }
         }
+        let (fetches, produces, connections) = (&self.fetches, &self.produces, &self.connections);
+        self.timers.forget_gone(|timer| match timer {
+            Timer::FetchWait(fetch) => fetches.get(*fetch).is_some(),
+            Timer::ProduceWait(request) => produces.get(*request).is_some(),
+            Timer::Unthrottle(key) => connections.get(*key).is_some(),
+            Timer::Accept => true,
+        });
         if self.now_ms >= self.next_sweep_ms {
             self.next_sweep_ms = self.now_ms + SWEEP_MS;
             self.sweep();
