@@ -1,7 +1,7 @@
 // Owns the method of every row: contenders alternate, a round at a time, and a figure is the median over rounds, told as a ratio with its range.
 // Why: absolute times drift on shared machines; what one run measures side by side does not. See bench/README.md.
 
-import { settleDisk } from './page-cache.mjs'
+import { settleDisk } from './settled-disk.mjs'
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b)

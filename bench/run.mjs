@@ -1,10 +1,9 @@
-// Owns `npm run bench -- <row> [--rounds N] [--records N] [--no-fill] [--keep]`: runs a row, prints its table, writes bench/results/.
+// Owns `npm run bench -- <row> [--rounds N] [--records N] [--directory D]`: runs a row, prints its table, writes bench/results/.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { repositoryRoot } from '../test/clients/toolbox/cache.mjs'
-import { fillPageCache } from './page-cache.mjs'
 import { machine } from './process-cost.mjs'
 import { tableOf } from './report.mjs'
 
@@ -24,7 +23,6 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     records: { type: 'string' },
-    'no-fill': { type: 'boolean', default: false },
     directory: { type: 'string' },
   },
 })
@@ -38,8 +36,6 @@ const log = line => process.stderr.write(`${new Date().toISOString().slice(11, 1
 const directory = values.directory ?? join(tmpdir(), `millrace-bench-${process.pid}`)
 mkdirSync(directory, { recursive: true })
 try {
-  const moves = !['10', 'crossing'].includes(name)
-  if (moves && !values['no-fill']) fillPageCache(directory, log)
   const runRow = await rows[name]()
   const options = {
     rounds: Number(values.rounds),

@@ -25,3 +25,6 @@ export async function limitLoad(...args) {
   const { stdout } = await runLoad(await limitsBinary(), args.map(String))
   return JSON.parse(stdout)
 }
+
+/** Makes this much free memory one that the host has behind it, just before a run that will fill it: see bench/README.md. */
+export const touchMemory = bytes => limitLoad('touch', Math.ceil(bytes))

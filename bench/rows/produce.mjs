@@ -54,8 +54,10 @@ async function produceRow({ row, title, sizeBytes, count, rounds, directory, log
     const broker = node => ({
       name: node.name,
       run: async () => {
-        const { result, brokerCpu, clientCpu } = await measureLoad(node.pid, () =>
-          load({ bootstrap: node.bootstrap, topic: `row${row}`, count, sizeBytes }),
+        const { result, brokerCpu, clientCpu } = await measureLoad(
+          node.pid,
+          () => load({ bootstrap: node.bootstrap, topic: `row${row}`, count, sizeBytes }),
+          { newBytes: bytes },
         )
         return {
           ...result,
@@ -68,7 +70,9 @@ async function produceRow({ row, title, sizeBytes, count, rounds, directory, log
     const bare = {
       name: 'bare recv + CRC + pwrite',
       run: async () => {
-        const { result, brokerCpu } = await measureLoad(limit.pid, () => limitLoad('send', limit.port, bytes, 1))
+        const { result, brokerCpu } = await measureLoad(limit.pid, () => limitLoad('send', limit.port, bytes, 1), {
+          newBytes: bytes,
+        })
         return {
           seconds: result.seconds,
           megabytesPerSecond: bytes / 1e6 / result.seconds,

@@ -2,6 +2,7 @@
 //!
 //! Servers (measured): `produce PORT DIR` receives, checks a CRC and writes; `fetch PORT FILE` sends a file with sendfile; `echo PORT` answers 64 bytes.
 //! Loads (not measured): `send PORT BYTES CONNECTIONS`, `drain PORT BYTES CONNECTIONS`, `ping PORT COUNT`, `fetch-discard` (see fetch_discard.rs).
+//! `touch BYTES` prepares memory before a run.
 //! A server prints `ready` when it listens and runs until its standard input closes.
 
 mod fetch_discard;
@@ -32,6 +33,7 @@ fn main() -> std::io::Result<()> {
         "send" => load(number(2) as u16, number(3), number(4), send_one),
         "drain" => load(number(2) as u16, number(3), number(4), drain_one),
         "ping" => ping(number(2) as u16, number(3)),
+        "touch" => touch(number(2)),
         "fetch-discard" => {
             fetch_discard::run(text(2), text(3), number(4) as i32, number(5), number(6))
         }
@@ -115,6 +117,16 @@ fn echo(port: u16) -> std::io::Result<()> {
         let mut buffer = [0u8; 64];
         while stream.read_exact(&mut buffer).is_ok() && stream.write_all(&buffer).is_ok() {}
     })
+}
+
+/// Writes to so much fresh memory and gives it back: free pages that this machine's host has behind them, for whoever runs next.
+fn touch(bytes: u64) -> std::io::Result<()> {
+    let mut memory = vec![0u8; bytes as usize];
+    for at in (0..memory.len()).step_by(4096) {
+        memory[at] = 1;
+    }
+    println!("{{\"bytes\":{},\"touched\":{}}}", memory.len(), memory[memory.len() / 2]);
+    Ok(())
 }
 
 fn load(port: u16, bytes: u64, connections: u64, one: fn(TcpStream, u64)) -> std::io::Result<()> {

@@ -84,7 +84,7 @@ export const networkSettings = [
   setting(
     'socket.receive.buffer.bytes',
     'int',
-    '102400',
+    '-1',
     'high',
     "Receive buffer of a client's socket; -1 leaves it to the system.",
   ),
