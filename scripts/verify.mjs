@@ -8,7 +8,7 @@ await main(async () => {
   const npx = (...args) => show('npx', ['--no-install', ...args])
   await step('formats', async () => {
     await npx('biome', 'ci', '.')
-    await cargo('fmt', '--check')
+    await cargo('fmt', '--all', '--check')
   })
   await step('lint', async () => {
     await npx('oxlint', '--type-aware', '--deny-warnings', 'src', 'test', 'scripts', 'bench')

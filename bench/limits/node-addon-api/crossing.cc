@@ -15,7 +15,7 @@ static Napi::Value SumBytes(const Napi::CallbackInfo& info) {
   auto bytes = info[0].As<Napi::Buffer<uint8_t>>();
   const uint8_t* data = bytes.Data();
   uint64_t sum = 0;
-  for (size_t at = 0; at < bytes.Length(); at += 64) sum += data[at];
+  for (size_t at = 0; at < bytes.Length(); at += 1) sum += data[at];
   return Napi::Number::New(info.Env(), static_cast<double>(sum));
 }
 
