@@ -2,7 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { kafkaClassPath, kafkaVersion } from '../../test/clients/toolbox/kafka-jars.mjs'
-import { freePort, runLoad, startServer } from './child.mjs'
+import { freePort } from '../../test/clients/toolbox/free-port.mjs'
+import { runLoad, startServer } from './child.mjs'
 
 const heap = [
   '-Xms1G',

@@ -1,21 +1,12 @@
 // Owns a measured server as a child process: start, wait until it says it is ready, stop by its own pid.
 import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { createServer } from 'node:net'
 
 /** Servers still running: a bench that fails must not leave them behind. */
 const running = new Set()
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
-
-export async function freePort() {
-  const server = createServer()
-  await new Promise(done => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address()
-  await new Promise(done => server.close(done))
-  return port
-}
 
 /** Starts a server and resolves when its output matches `ready`. Its whole output goes to `logFile`. */
 export async function startServer(

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryRoot, run } from '../../test/clients/toolbox/cache.mjs'
-import { freePort, runLoad, startServer } from './child.mjs'
+import { freePort } from '../../test/clients/toolbox/free-port.mjs'
+import { runLoad, startServer } from './child.mjs'
 
 const directory = join(repositoryRoot, 'bench', 'limits')
 const binary = join(directory, 'target', 'release', 'millrace-limits')

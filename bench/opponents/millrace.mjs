@@ -2,7 +2,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryRoot } from '../../test/clients/toolbox/cache.mjs'
-import { freePort, startServer } from './child.mjs'
+import { freePort } from '../../test/clients/toolbox/free-port.mjs'
+import { startServer } from './child.mjs'
 
 export const millraceCommand = join(repositoryRoot, 'dist', 'cli', 'main.cjs')
 

@@ -2,10 +2,10 @@
 // With MILLRACE_TEST_BOOTSTRAP set the client tests run against that broker instead (Apache Kafka, to check the tests themselves).
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repositoryRoot } from './toolbox/cache.mjs'
+import { freePort } from './toolbox/free-port.mjs'
 
 export interface BrokerProcess {
   readonly bootstrap: string
@@ -17,15 +17,6 @@ export interface BrokerProcess {
   restart(): Promise<void>
   /** Stops and removes the data. */
   remove(): Promise<void>
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port')
-  await new Promise(done => server.close(done))
-  return address.port
 }
 
 export async function startBrokerProcess(overrides: Record<string, string | number> = {}): Promise<BrokerProcess> {
