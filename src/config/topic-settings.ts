@@ -52,6 +52,14 @@ const all = [
     min: 0,
   }),
   setting(
+    'flush.policy',
+    'string',
+    'sync',
+    'medium',
+    'What acks=all waits for beside the replicas: sync, replicated or relaxed; see the setting of the broker.',
+    { oneOf: ['sync', 'replicated', 'relaxed'] },
+  ),
+  setting(
     'follower.replication.throttled.replicas',
     'list',
     '',
@@ -222,6 +230,7 @@ export const topicSynonyms: Readonly<Record<string, readonly TopicSynonym[]>> = 
   'file.delete.delay.ms': [{ name: 'log.segment.delete.delay.ms' }],
   'flush.messages': [{ name: 'log.flush.interval.messages' }],
   'flush.ms': [{ name: 'log.flush.interval.ms' }, { name: 'log.flush.scheduler.interval.ms' }],
+  'flush.policy': [{ name: 'flush.policy' }],
   'index.interval.bytes': [{ name: 'log.index.interval.bytes' }],
   'local.retention.bytes': [{ name: 'log.local.retention.bytes' }],
   'local.retention.ms': [{ name: 'log.local.retention.ms' }],

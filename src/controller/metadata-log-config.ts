@@ -18,6 +18,8 @@ export function metadataLogConfig(config: BrokerConfig): TopicNativeConfig {
     // Cut before snapshots, never compacted.
     compacted: false,
     minInsyncReplicas: 1,
+    // Each batch says by itself whether it waits for the disk.
+    flushPolicy: 'sync',
     flushMessages: NO_LIMIT,
     flushMs: NO_LIMIT,
     fileDeleteDelayMs: config.number('internal.metadata.delete.delay.millis'),

@@ -87,6 +87,7 @@ function resolve(topic: TopicConfig): TopicNativeConfig {
     messageTimestampAfterMaxMs: topic.number('message.timestamp.after.max.ms'),
     compacted: topic.get('cleanup.policy').includes('compact'),
     minInsyncReplicas: topic.number('min.insync.replicas'),
+    flushPolicy: topic.get('flush.policy') as TopicNativeConfig['flushPolicy'],
     flushMessages: topic.number('flush.messages'),
     flushMs: topic.number('flush.ms'),
     fileDeleteDelayMs: topic.number('file.delete.delay.ms'),

@@ -14,6 +14,7 @@ export interface TopicNativeConfig {
   readonly messageTimestampAfterMaxMs: number
   readonly compacted: boolean
   readonly minInsyncReplicas: number
+  readonly flushPolicy: 'sync' | 'replicated' | 'relaxed'
   readonly flushMessages: number
   readonly flushMs: number
   readonly fileDeleteDelayMs: number

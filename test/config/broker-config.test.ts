@@ -145,7 +145,7 @@ describe('values out of their limits are named with what would be right', () => 
     ['log.cleanup.policy', 'compact,compact', /'compact' appears twice/],
     ['log.cleanup.policy', 'delete,,compact', /empty entry/],
     ['log.dirs', '', /must not be empty/],
-    ['flush.policy', 'never', /'never' must be one of: sync, replicated/],
+    ['flush.policy', 'never', /'never' must be one of: sync, replicated, relaxed/],
     ['offsets.topic.replication.factor', '40000', /Not a number of type SHORT/],
   ])('%s=%s', (name, value, message) => {
     expect(() => BrokerConfig.load({ overrides: { [name]: value } })).toThrow(message)

@@ -72,7 +72,7 @@ describe('DescribeConfigs of a topic', () => {
 
   test('lists every setting in order, without the internal ones', () => {
     const names = [...byName(plain).keys()]
-    expect(names).toHaveLength(33)
+    expect(names).toHaveLength(34)
     expect(names).toEqual([...names].sort())
     expect(names).not.toContain('internal.segment.bytes')
   })

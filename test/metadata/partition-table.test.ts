@@ -44,6 +44,7 @@ describe('the partition table', () => {
         segmentBytes: 1_073_741_824,
         minInsyncReplicas: 2,
         compacted: false,
+        flushPolicy: 'sync',
         flushMessages: Number.MAX_SAFE_INTEGER,
       },
       partitions: [

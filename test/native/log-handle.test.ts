@@ -18,6 +18,7 @@ const config: TopicNativeConfig = {
   messageTimestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
   compacted: false,
   minInsyncReplicas: 1,
+  flushPolicy: 'sync',
   flushMessages: Number.MAX_SAFE_INTEGER,
   flushMs: Number.MAX_SAFE_INTEGER,
   fileDeleteDelayMs: 60_000,

@@ -294,7 +294,7 @@ export const logSettings = [
     'string',
     'sync',
     'high',
-    'When acks=all is answered: sync after fdatasync on min.insync.replicas replicas, replicated as soon as they have it in memory.',
-    { oneOf: ['sync', 'replicated'] },
+    'What acks=all waits for beside the replicas: sync for fdatasync; replicated for nothing, as Apache Kafka; relaxed for fdatasync only while more than 256 KiB or 100 ms of a partition are unsynced.',
+    { oneOf: ['sync', 'replicated', 'relaxed'], mode: 'cluster-wide' },
   ),
 ] as const

@@ -1,6 +1,6 @@
 //! Owns turning JavaScript values into the data plane's and back. Never keeps a reference to a JavaScript value.
 
-use millrace_broker::{BrokerError, TopicConfig, Wake};
+use millrace_broker::{BrokerError, FlushPolicy, FlushRules, TopicConfig, Wake};
 use millrace_log::LogConfig;
 use millrace_record::TimestampType;
 use napi::bindgen_prelude::Function;
@@ -48,6 +48,14 @@ fn limit(value: i64) -> i64 {
     }
 }
 
+fn unsigned_limit(value: i64) -> u64 {
+    if value >= MAX_SAFE_INTEGER {
+        u64::MAX
+    } else {
+        u64::try_from(value).unwrap_or(0)
+    }
+}
+
 pub fn small(value: i64) -> u32 {
     u32::try_from(value.clamp(0, i64::from(i32::MAX))).expect("clamped to what fits")
 }
@@ -72,6 +80,7 @@ pub struct TopicNativeConfig {
     pub message_timestamp_after_max_ms: i64,
     pub compacted: bool,
     pub min_insync_replicas: i64,
+    pub flush_policy: String,
     pub flush_messages: i64,
     pub flush_ms: i64,
     pub file_delete_delay_ms: i64,
@@ -86,6 +95,16 @@ pub fn topic_config(config: &TopicNativeConfig) -> Result<TopicConfig, Code> {
         other => {
             return Err(invalid(format!(
                 "messageTimestampType is {other}; it is CreateTime or LogAppendTime"
+            )));
+        }
+    };
+    let policy = match config.flush_policy.as_str() {
+        "sync" => FlushPolicy::Sync,
+        "replicated" => FlushPolicy::Replicated,
+        "relaxed" => FlushPolicy::Relaxed,
+        other => {
+            return Err(invalid(format!(
+                "flushPolicy is {other}; it is sync, replicated or relaxed"
             )));
         }
     };
@@ -104,8 +123,11 @@ pub fn topic_config(config: &TopicNativeConfig) -> Result<TopicConfig, Code> {
             file_delete_delay_ms: limit(config.file_delete_delay_ms),
         },
         min_in_sync_replicas: small(config.min_insync_replicas),
-        flush_messages: limit(config.flush_messages).max(1) as u64,
-        flush_ms: limit(config.flush_ms).max(0) as u64,
+        flush: FlushRules {
+            policy,
+            messages: unsigned_limit(config.flush_messages).max(1),
+            ms: unsigned_limit(config.flush_ms),
+        },
     })
 }
 

@@ -77,13 +77,15 @@ fn run_jobs(shared: &Arc<Shared>, partition: &Arc<Partition>) {
 
 fn write_jobs(shared: &Arc<Shared>, partition: &Arc<Partition>, mut jobs: Vec<AppendJob>) {
     let mut effects = Effects::default();
+    let wants_sync = jobs.iter().any(|job| job.wants_sync);
     let spans: Vec<i64> = jobs.iter().map(|job| span_of(&job.batch)).collect();
     let mut slices: Vec<&mut [u8]> = jobs
         .iter_mut()
         .map(|job| job.batch.as_mut_slice())
         .collect();
-    let appended = partition.append_internal(&mut slices, clock::wall_ms(), &mut effects);
-    let policy_syncs = std::mem::take(&mut effects.wants_sync);
+    let appended =
+        partition.append_internal(&mut slices, wants_sync, clock::wall_ms(), &mut effects);
+    let sync_need = std::mem::take(&mut effects.sync_need);
     shared.apply(&mut effects);
     let info = match appended {
         Ok(info) => info,
@@ -132,8 +134,8 @@ fn write_jobs(shared: &Arc<Shared>, partition: &Arc<Partition>, mut jobs: Vec<Ap
                 }
             })),
         );
-    } else if policy_syncs {
-        partition.request_sync(shared, None);
+    } else {
+        shared.bring_about(sync_need, partition);
     }
 }
 

@@ -12,6 +12,7 @@ mod broker;
 mod connection;
 mod error;
 mod fetch_watch;
+mod flush_schedule;
 mod inbox;
 mod log_dirs;
 mod maintenance;
@@ -35,3 +36,5 @@ pub use error::BrokerError;
 pub use options::BrokerOptions;
 pub use partition::{Offsets, TopicConfig};
 pub use upcall::Wake;
+
+pub use millrace_replica::{FlushPolicy, FlushRules};

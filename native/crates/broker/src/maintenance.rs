@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 const STEP: Duration = Duration::from_secs(1);
-/// How often partitions are looked over for due files and `flush.ms`.
+/// How often partitions are looked over for due files.
 const UPKEEP_MS: u64 = 1_000;
 
 /// Directories of deleted partitions, with the time to remove them.
@@ -81,9 +81,7 @@ fn look_over(shared: &Arc<Shared>) {
     let now_ms = clock::wall_ms();
     let mut due_files = Vec::new();
     for partition in partitions(shared) {
-        if partition.maintain(now_ms, &mut due_files) {
-            partition.request_sync(shared, None);
-        }
+        partition.maintain(now_ms, &mut due_files);
     }
     for path in due_files {
         note(PosixDisk.remove_file(&path), shared);

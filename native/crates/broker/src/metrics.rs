@@ -33,6 +33,8 @@ counters! {
     UpcallsTotal,
     AppendsTotal,
     AppendedBatchesTotal,
+    /// Syncs of logs that were started; each covers everything appended before it.
+    SyncsTotal,
     ConnectionsAcceptedTotal,
     ConnectionsClosedTotal,
     ConnectionsRefusedTotal,

@@ -1,6 +1,7 @@
 //! Owns what all threads of one data plane share. Never locks two things at once.
 
 use crate::apis::produce::ProducePart;
+use crate::flush_schedule::FlushSchedule;
 use crate::inbox::{Inbox, Message};
 use crate::metrics::{Counter, Metrics};
 use crate::options::BrokerOptions;
@@ -10,7 +11,7 @@ use crate::upcall::{BROKER_INDEX, UpcallQueue};
 use hashbrown::HashMap;
 use millrace_host::disk::posix::PosixDisk;
 use millrace_host::sync_service::{SyncDone, SyncRequest, SyncService, Task};
-use millrace_replica::FetchSessions;
+use millrace_replica::{FetchSessions, SyncNeed};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -31,6 +32,7 @@ pub struct Shared {
     pub connections: ConnectionCounts,
     /// None before opening and after closing.
     pub syncs: RwLock<Option<SyncService<PosixDisk>>>,
+    pub flushes: FlushSchedule,
     /// Counts down as reactors finish draining.
     pub drained: Countdown,
     pub next_connection_id: AtomicU32,
@@ -54,6 +56,15 @@ impl Shared {
             let shared = Arc::clone(self);
             let done = move |result| shared.guard("a sync thread", || done(result));
             syncs.request(request, Box::new(done));
+        }
+    }
+
+    /// Sees to a sync that a partition needs, now or in time.
+    pub fn bring_about(self: &Arc<Self>, need: SyncNeed, partition: &Arc<Partition>) {
+        match need {
+            SyncNeed::None => {}
+            SyncNeed::Now => partition.request_sync(self, None),
+            SyncNeed::At(at_ms) => self.flushes.add(at_ms, partition),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::slab::Key;
 use hashbrown::HashMap;
 use millrace_host::Buffer;
 use millrace_record::BatchHeader;
-use millrace_replica::Acks;
+use millrace_replica::{Acks, SyncNeed};
 use std::sync::Arc;
 
 const NONE: u32 = u32::MAX;
@@ -133,8 +133,11 @@ impl Turn {
             }
             touched.partition.append_produced(&mut run, now_ms, effects);
             run.clear();
-            if std::mem::take(&mut effects.wants_sync) {
-                effects.syncs.push(Arc::clone(&touched.partition));
+            let sync_need = std::mem::take(&mut effects.sync_need);
+            if sync_need != SyncNeed::None {
+                effects
+                    .syncs
+                    .push((sync_need, Arc::clone(&touched.partition)));
             }
         }
         drop(batches);

@@ -320,7 +320,7 @@ fn requests_beyond_the_upcall_queue_wait_and_none_is_lost() {
 #[test]
 fn a_request_behind_a_slow_sync_waits_without_spinning() {
     let mut config = topic_config();
-    config.flush_messages = 1;
+    config.flush.messages = 1;
     let broker = TestBroker::start_with(|_| {}, config);
     let mut client = broker.client();
     for round in 0..50i64 {

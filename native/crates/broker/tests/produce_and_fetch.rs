@@ -302,7 +302,7 @@ fn a_resent_batch_is_written_once() {
 #[test]
 fn synced_topics_are_acknowledged_after_the_disk() {
     let mut config = topic_config();
-    config.flush_messages = 1;
+    config.flush.messages = 1;
     let broker = TestBroker::start_with(|_| {}, config);
     let mut client = broker.client();
     for index in 0..20 {

@@ -73,7 +73,8 @@ impl<T> DelayedProduces<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leader::{AckPolicy, LeaderTerm};
+    use crate::flush_rules::{FlushPolicy, FlushRules};
+    use crate::leader::{Appended, LeaderTerm};
 
     #[test]
     fn tickets_leave_in_order_as_the_sync_mark_moves() {
@@ -82,9 +83,20 @@ mod tests {
             in_sync_replicas: 1,
             min_in_sync_replicas: 1,
         };
-        let mut leader = Leader::new(term, AckPolicy::Synced, 0, 0, 0);
+        let rules = FlushRules {
+            policy: FlushPolicy::Sync,
+            messages: u64::MAX,
+            ms: u64::MAX,
+        };
+        let mut leader = Leader::new(term, rules, 0, 0, 0);
         let mut waiting = DelayedProduces::new(3);
-        leader.on_append(0, 30);
+        leader.on_append(&Appended {
+            first_offset: 0,
+            next_offset: 30,
+            bytes: 30,
+            has_acks_all: true,
+            now_ms: 0,
+        });
         for (end_offset, ticket) in [(10, 'a'), (20, 'b'), (30, 'c')] {
             waiting
                 .park(end_offset, Acks::All, ticket)

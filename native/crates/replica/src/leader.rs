@@ -1,7 +1,10 @@
 //! Owns the leader's marks of one partition: log start, log end, high watermark, sync mark.
 //! Never reads the log or the clock.
 //! Invariant: log start ≤ high watermark ≤ log end, sync mark ≤ log end, and within one leader epoch the high watermark
-//! and the sync mark never move back.
+//! and the sync mark never move back. What acks=all still waits for on the disk lies behind the high watermark: no reader sees it sooner
+//! than its producer is told (docs/decisions/0008-what-readers-see-before-the-disk.md).
+
+use crate::flush_rules::{FlushRules, Held, SyncNeed, Unsynced};
 
 /// What the controller says about one partition, as far as its leader needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +22,40 @@ pub enum Acks {
     All,
 }
 
-/// When bytes count as kept. `Replicated` is Kafka's own rule (page cache on enough replicas);
-/// `Synced` also waits until this replica's `fdatasync` covers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AckPolicy {
-    Replicated,
-    Synced,
+/// What was put behind the log end.
+#[derive(Debug, Clone, Copy)]
+pub struct Appended {
+    pub first_offset: i64,
+    pub next_offset: i64,
+    pub bytes: u64,
+    /// One of its producers asked for acks=all.
+    pub has_acks_all: bool,
+    pub now_ms: u64,
+}
+
+/// Offsets from `from` to `to` are acknowledged as the sync mark passes them. Over when it has reached `to`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hold {
+    from: i64,
+    to: i64,
+}
+
+impl Hold {
+    fn extend(&mut self, appended: &Appended, sync_mark: i64) {
+        if sync_mark >= self.to {
+            self.from = appended.first_offset;
+        }
+        self.to = appended.next_offset;
+    }
+
+    /// The end of what may be acknowledged.
+    fn bound(&self, sync_mark: i64) -> i64 {
+        if sync_mark >= self.to {
+            i64::MAX
+        } else {
+            self.from.max(sync_mark)
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +75,15 @@ pub struct NotEnoughReplicas {
 #[derive(Debug, Clone)]
 pub struct Leader {
     term: LeaderTerm,
-    ack_policy: AckPolicy,
+    flush_rules: FlushRules,
     log_start_offset: i64,
     log_end_offset: i64,
     high_watermark: i64,
     sync_mark: i64,
+    unsynced: Unsynced,
+    /// What acks=all waits for; what acks=1 waits for is part of it.
+    held: Hold,
+    held_from_all: Hold,
 }
 
 impl Leader {
@@ -56,7 +91,7 @@ impl Leader {
     /// otherwise the checkpointed high watermark is the last thing we may claim.
     pub fn new(
         term: LeaderTerm,
-        ack_policy: AckPolicy,
+        flush_rules: FlushRules,
         log_start_offset: i64,
         log_end_offset: i64,
         high_watermark_checkpoint: i64,
@@ -76,20 +111,19 @@ impl Leader {
         };
         Leader {
             term,
-            ack_policy,
+            flush_rules,
             log_start_offset,
             log_end_offset,
             high_watermark,
             sync_mark: log_end_offset,
+            unsynced: Unsynced::default(),
+            held: Hold::default(),
+            held_from_all: Hold::default(),
         }
     }
 
     pub fn term(&self) -> LeaderTerm {
         self.term
-    }
-
-    pub fn ack_policy(&self) -> AckPolicy {
-        self.ack_policy
     }
 
     pub fn log_start_offset(&self) -> i64 {
@@ -122,8 +156,9 @@ impl Leader {
         self.advance_high_watermark();
     }
 
-    pub fn set_ack_policy(&mut self, ack_policy: AckPolicy) {
-        self.ack_policy = ack_policy;
+    /// Holds for what is appended from now on; who waits already goes on waiting for the sync that is under way.
+    pub fn set_flush_rules(&mut self, flush_rules: FlushRules) {
+        self.flush_rules = flush_rules;
     }
 
     /// KIP-320: -1 means the client does not know an epoch and takes any.
@@ -147,18 +182,38 @@ impl Leader {
         Ok(())
     }
 
-    /// The log now holds `[first_offset, next_offset)` behind everything it held before.
-    pub fn on_append(&mut self, first_offset: i64, next_offset: i64) {
+    /// The log now holds these batches behind everything it held before. Says when they want a sync.
+    pub fn on_append(&mut self, appended: &Appended) -> SyncNeed {
         assert!(
-            first_offset == self.log_end_offset,
+            appended.first_offset == self.log_end_offset,
             "an append must be contiguous with the log end"
         );
         assert!(
-            next_offset > first_offset,
+            appended.next_offset > appended.first_offset,
             "an append adds at least one offset"
         );
-        self.log_end_offset = next_offset;
+        self.log_end_offset = appended.next_offset;
+        self.unsynced
+            .add(appended.next_offset, appended.bytes, appended.now_ms);
+        let unsynced_offsets = self.log_end_offset.abs_diff(self.sync_mark);
+        let held = self.flush_rules.on_append(
+            &self.unsynced,
+            unsynced_offsets,
+            appended.has_acks_all,
+            appended.now_ms,
+        );
+        if held != Held::Nobody {
+            self.held.extend(appended, self.sync_mark);
+        }
+        if held == Held::Everybody {
+            self.held_from_all.extend(appended, self.sync_mark);
+        }
         self.advance_high_watermark();
+        if held == Held::Nobody {
+            self.sync_need()
+        } else {
+            SyncNeed::Now
+        }
     }
 
     /// `fdatasync` covered every offset below `synced_end_offset`.
@@ -168,6 +223,17 @@ impl Leader {
             "nothing past the log end can have been synced"
         );
         self.sync_mark = self.sync_mark.max(synced_end_offset);
+        self.unsynced.synced_to(self.sync_mark);
+        self.advance_high_watermark();
+    }
+
+    /// When what is not synced yet wants a sync, were nothing more appended.
+    pub fn sync_need(&self) -> SyncNeed {
+        if self.held.to > self.sync_mark {
+            SyncNeed::Now
+        } else {
+            self.flush_rules.need(&self.unsynced)
+        }
     }
 
     /// Records before `offset` are gone (DeleteRecords or retention). Never moves back, never passes the high watermark.
@@ -181,21 +247,20 @@ impl Leader {
 
     /// Every offset below the answer is kept as well as `acks` asks for.
     pub fn acknowledged_end_offset(&self, acks: Acks) -> i64 {
-        let replicated = match acks {
-            Acks::None => return i64::MAX,
-            Acks::Leader => self.log_end_offset,
+        match acks {
+            Acks::None => i64::MAX,
+            Acks::Leader => self
+                .log_end_offset
+                .min(self.held_from_all.bound(self.sync_mark)),
             Acks::All => self.high_watermark,
-        };
-        match self.ack_policy {
-            AckPolicy::Replicated => replicated,
-            AckPolicy::Synced => replicated.min(self.sync_mark),
         }
     }
 
     fn advance_high_watermark(&mut self) {
         // Followers are not fetched from in this form of the leader: with others in sync the mark stands still.
         if self.term.in_sync_replicas <= 1 {
-            self.high_watermark = self.log_end_offset;
+            let kept = self.log_end_offset.min(self.held.bound(self.sync_mark));
+            self.high_watermark = self.high_watermark.max(kept);
         }
         assert!(
             self.high_watermark <= self.log_end_offset,
@@ -205,68 +270,5 @@ impl Leader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn alone(epoch: i32) -> LeaderTerm {
-        LeaderTerm {
-            leader_epoch: epoch,
-            in_sync_replicas: 1,
-            min_in_sync_replicas: 1,
-        }
-    }
-
-    #[test]
-    fn a_lone_replica_commits_what_it_appends() {
-        let mut leader = Leader::new(alone(3), AckPolicy::Replicated, 0, 10, 0);
-        assert_eq!(leader.high_watermark(), 10);
-        leader.on_append(10, 15);
-        assert_eq!((leader.high_watermark(), leader.log_end_offset()), (15, 15));
-        assert_eq!(leader.acknowledged_end_offset(Acks::All), 15);
-    }
-
-    #[test]
-    fn synced_policy_waits_for_the_sync_mark() {
-        let mut leader = Leader::new(alone(0), AckPolicy::Synced, 0, 0, 0);
-        leader.on_append(0, 5);
-        assert_eq!(leader.acknowledged_end_offset(Acks::All), 0);
-        assert_eq!(leader.acknowledged_end_offset(Acks::Leader), 0);
-        leader.on_synced(5);
-        assert_eq!(leader.acknowledged_end_offset(Acks::All), 5);
-    }
-
-    #[test]
-    fn the_high_watermark_stands_still_while_others_are_in_sync() {
-        let term = LeaderTerm {
-            leader_epoch: 0,
-            in_sync_replicas: 2,
-            min_in_sync_replicas: 2,
-        };
-        let mut leader = Leader::new(term, AckPolicy::Replicated, 0, 10, 4);
-        leader.on_append(10, 12);
-        assert_eq!(leader.high_watermark(), 4);
-        leader.on_term(LeaderTerm {
-            leader_epoch: 1,
-            in_sync_replicas: 1,
-            min_in_sync_replicas: 2,
-        });
-        assert_eq!(leader.high_watermark(), 12);
-        assert!(leader.check_replicas(Acks::All).is_err());
-        assert!(leader.check_replicas(Acks::Leader).is_ok());
-    }
-
-    #[test]
-    fn epochs_are_fenced_both_ways() {
-        let leader = Leader::new(alone(4), AckPolicy::Replicated, 0, 0, 0);
-        assert_eq!(leader.check_epoch(3), Err(EpochMismatch::Fenced));
-        assert_eq!(leader.check_epoch(5), Err(EpochMismatch::Unknown));
-        assert_eq!(leader.check_epoch(4), Ok(()));
-        assert_eq!(leader.check_epoch(-1), Ok(()));
-    }
-
-    #[test]
-    #[should_panic(expected = "contiguous")]
-    fn an_append_with_a_hole_is_a_bug() {
-        Leader::new(alone(0), AckPolicy::Replicated, 0, 5, 5).on_append(6, 7);
-    }
-}
+#[path = "leader_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@
 mod delayed_fetch;
 mod delayed_produce;
 mod fetch_session;
+mod flush_rules;
 mod leader;
 mod producer_window;
 
@@ -17,7 +18,8 @@ pub use fetch_session::{
     CachedPartition, FetchSession, FetchSessions, FetchedState, SessionError, SessionLimits,
     SessionRequest, TopicKey, next_epoch,
 };
-pub use leader::{AckPolicy, Acks, EpochMismatch, Leader, LeaderTerm, NotEnoughReplicas};
+pub use flush_rules::{FlushPolicy, FlushRules, SyncNeed};
+pub use leader::{Acks, Appended, EpochMismatch, Leader, LeaderTerm, NotEnoughReplicas};
 pub use producer_window::{
     Admission, ProducerAppend, ProducerError, ProducerState, ProducerWindow,
 };

@@ -10,6 +10,7 @@ pub use addresses::ListenAddress;
 
 use crate::append_jobs::AppendJob;
 use crate::error::BrokerError;
+use crate::flush_schedule::FlushSchedule;
 use crate::inbox::{Inbox, Message};
 use crate::log_dirs::{CheckpointRow, LogDirs};
 use crate::maintenance::{self, Maintenance};
@@ -56,7 +57,7 @@ pub struct Broker {
 struct Life {
     listeners: Vec<TcpListener>,
     reactors: Vec<JoinHandle<()>>,
-    maintenance: Option<JoinHandle<()>>,
+    upkeep: Vec<JoinHandle<()>>,
     is_closed: bool,
 }
 
@@ -95,6 +96,7 @@ impl Broker {
             api_versions: ApiVersions::default(),
             connections: ConnectionCounts::default(),
             syncs: RwLock::new(None),
+            flushes: FlushSchedule::default(),
             drained: Countdown::default(),
             next_connection_id: AtomicU32::new(1),
             has_failed: AtomicBool::new(false),
@@ -139,8 +141,12 @@ impl Broker {
             Arc::clone(&self.shared),
             Arc::clone(&log_dirs),
         );
-        life.maintenance = Some(spawn("millrace-upkeep", move || {
+        life.upkeep.push(spawn("millrace-upkeep", move || {
             shared.guard("the upkeep thread", || upkeep.run(&shared, &dirs))
+        })?);
+        let shared = Arc::clone(&self.shared);
+        life.upkeep.push(spawn("millrace-flush", move || {
+            shared.guard("the flush thread", || shared.flushes.run(&shared))
         })?);
         let opened = Opened {
             directory_ids: log_dirs
@@ -296,11 +302,9 @@ impl Broker {
         let partition = self.partition(topic_id, partition)?;
         let mut effects = Effects::default();
         let deleted = partition.delete_records(before_offset, clock::wall_ms(), &mut effects);
-        let wants_sync = std::mem::take(&mut effects.wants_sync);
+        let sync_need = std::mem::take(&mut effects.sync_need);
         self.shared.apply(&mut effects);
-        if wants_sync {
-            partition.request_sync(&self.shared, None);
-        }
+        self.shared.bring_about(sync_need, &partition);
         deleted
     }
 
@@ -366,7 +370,8 @@ impl Broker {
         let mut threads = std::mem::take(&mut life.reactors);
         life.listeners.clear();
         self.maintenance.stop();
-        threads.extend(life.maintenance.take());
+        self.shared.flushes.stop();
+        threads.append(&mut life.upkeep);
         drop(life);
         for thread in threads {
             // One that panicked has said so.

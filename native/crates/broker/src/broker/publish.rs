@@ -92,7 +92,9 @@ impl Broker {
                     Some(partition) => {
                         let mut effects = Effects::default();
                         partition.on_published(assignment(published), &config, &mut effects);
+                        let sync_need = std::mem::take(&mut effects.sync_need);
                         self.shared.apply(&mut effects);
+                        self.shared.bring_about(sync_need, partition);
                     }
                     None => openings.push(Opening {
                         topic,

@@ -2,11 +2,12 @@
 //! Invariant: an append is taken back whole, or its offsets, its producers and its marks move together.
 
 use super::producers::producer_append;
-use super::{Effects, Open, Partition, State, Storage, release};
+use super::{Effects, Open, Partition, State, Storage};
 use crate::apis::produce::{PartResult, ProducePart};
+use millrace_host::Instant;
 use millrace_log::{AppendError, AppendInfo};
 use millrace_record::{BatchHeader, TimestampType};
-use millrace_replica::{AckPolicy, Acks, Admission, ProducerAppend, ProducerError};
+use millrace_replica::{Acks, Admission, Appended, ProducerAppend, ProducerError, SyncNeed};
 use millrace_wire::error_codes;
 
 /// One batch of a turn, on its way into the log.
@@ -50,10 +51,11 @@ impl Partition {
         let start_offset = open.leader.log_end_offset();
         let verdicts = self.admit(open, batches, now_ms);
         let mut slices: Vec<&mut [u8]> = Vec::with_capacity(batches.len());
-        let mut appended_bytes = 0;
+        let (mut appended_bytes, mut has_acks_all) = (0, false);
         for (batch, verdict) in batches.iter_mut().zip(&verdicts) {
             if *verdict == Verdict::Append {
                 appended_bytes += batch.bytes.len() as i64;
+                has_acks_all |= batch.acks == Acks::All;
                 slices.push(&mut *batch.bytes);
             }
         }
@@ -78,8 +80,7 @@ impl Partition {
                 info.base_offset == start_offset,
                 "an append begins where the log ended"
             );
-            open.leader.on_append(start_offset, info.next_offset());
-            open.has_appended = true;
+            effects.sync_need = open.on_append(&info, appended_bytes, has_acks_all);
             effects.appended_batches += slices.len() as u64;
         }
         let failure_code = failure.as_ref().map(AppendError::kafka_code);
@@ -143,7 +144,7 @@ impl Partition {
         if let Some(error) = failure {
             self.on_append_failed(state, &error, effects);
         } else if let Some(info) = info {
-            self.after_append(state, info, appended_bytes, effects);
+            self.after_append(state, info, effects);
         }
     }
 
@@ -188,24 +189,14 @@ impl Partition {
     }
 
     /// Wakes readers, releases producers, and asks for a sync where one is due.
-    fn after_append(
-        &self,
-        state: &mut State,
-        info: AppendInfo,
-        appended_bytes: i64,
-        effects: &mut Effects,
-    ) {
+    fn after_append(&self, state: &mut State, info: AppendInfo, effects: &mut Effects) {
+        state.show_and_release(effects);
         let Storage::Open(open) = &mut state.storage else {
             unreachable!("an append needs an open log")
         };
-        state
-            .fetches
-            .on_appended(appended_bytes, &mut effects.woken);
-        release(&mut state.produces, &open.leader, effects);
-        let mut wants_sync = open.leader.ack_policy() == AckPolicy::Synced;
         if info.rolled {
             // As Kafka: a rolled segment goes to disk in the background, with the producers as they are behind it.
-            wants_sync = true;
+            effects.sync_need = SyncNeed::Now;
             if self
                 .write_snapshot(open, info.log_append_time_ms.max(0))
                 .is_err()
@@ -221,10 +212,7 @@ impl Partition {
                 ));
             }
         }
-        let unflushed = (open.log.log_end_offset() - open.log.synced_offset()).max(0) as u64;
-        if wants_sync || unflushed >= state.config.flush_messages {
-            effects.wants_sync = true;
-        }
+        state.sync.note_need(&mut effects.sync_need);
     }
 
     /// A full disk refuses this append and nothing else; an error that leaves the log in doubt ends it.
@@ -237,10 +225,12 @@ impl Partition {
         }
     }
 
-    /// Appends batches of the control plane, in order; all or none.
+    /// Appends batches of the control plane, in order; all or none. With `wants_sync` nobody sees them before they are on disk, unless the
+    /// topic's policy is not to wait.
     pub(crate) fn append_internal(
         &self,
         batches: &mut [&mut [u8]],
+        wants_sync: bool,
         now_ms: i64,
         effects: &mut Effects,
     ) -> Result<AppendInfo, i16> {
@@ -250,17 +240,19 @@ impl Partition {
         let Storage::Open(open) = &mut state.storage else {
             unreachable!("only an open partition leads")
         };
-        let start_offset = open.leader.log_end_offset();
         let bytes = batches.iter().map(|batch| batch.len() as i64).sum();
         match open
             .log
             .append(batches, open.leader.term().leader_epoch, now_ms)
         {
             Ok(info) => {
-                open.leader.on_append(start_offset, info.next_offset());
-                open.has_appended = true;
+                assert!(
+                    info.base_offset == open.leader.log_end_offset(),
+                    "an append begins where the log ended"
+                );
+                effects.sync_need = open.on_append(&info, bytes, wants_sync);
                 effects.appended_batches += batches.len() as u64;
-                self.after_append(state, info, bytes, effects);
+                self.after_append(state, info, effects);
                 Ok(info)
             }
             Err(error) => {
@@ -282,6 +274,21 @@ impl Partition {
                 .map(|part| (part, error_codes::KAFKA_STORAGE_ERROR)),
         );
         state.fetches.give_up(&mut effects.woken);
+    }
+}
+
+impl Open {
+    /// Moves the marks over what was just written.
+    fn on_append(&mut self, info: &AppendInfo, bytes: i64, has_acks_all: bool) -> SyncNeed {
+        self.has_appended = true;
+        self.unseen_bytes += bytes;
+        self.leader.on_append(&Appended {
+            first_offset: info.base_offset,
+            next_offset: info.next_offset(),
+            bytes: bytes as u64,
+            has_acks_all,
+            now_ms: Instant::now().millis(),
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use crate::partition_table::TopicId;
 use crate::shared::lock;
 use millrace_host::disk::posix::PosixDisk;
 use millrace_log::{Log, LogConfig, OpenError, OpenHints, StorageError, Uuid};
-use millrace_replica::{AckPolicy, DelayedProduces, Leader, LeaderTerm, ProducerWindow};
+use millrace_replica::{DelayedProduces, FlushRules, Leader, LeaderTerm, ProducerWindow, SyncNeed};
 use millrace_wire::apis::LeaderIdAndEpoch;
 use millrace_wire::error_codes;
 use std::path::PathBuf;
@@ -38,20 +38,7 @@ const IDLE_ROUNDS: u32 = 300;
 pub struct TopicConfig {
     pub log: LogConfig,
     pub min_in_sync_replicas: u32,
-    /// `flush.messages`: 1 makes every acknowledgement wait for fdatasync.
-    pub flush_messages: u64,
-    /// `flush.ms`
-    pub flush_ms: u64,
-}
-
-impl TopicConfig {
-    fn ack_policy(&self) -> AckPolicy {
-        if self.flush_messages <= 1 {
-            AckPolicy::Synced
-        } else {
-            AckPolicy::Replicated
-        }
-    }
+    pub flush: FlushRules,
 }
 
 /// What the controller said of a partition.
@@ -70,9 +57,9 @@ pub struct Effects {
     /// Parts that waited and are done, with their error code.
     pub acknowledged: Vec<(ProducePart, i16)>,
     pub woken: Vec<Arc<FetchWatch>>,
-    /// The partition just appended to wants a sync; whoever called takes note of which it was.
-    pub wants_sync: bool,
-    pub syncs: Vec<Arc<Partition>>,
+    /// When the partition just appended to wants a sync; whoever called takes note of which it was.
+    pub sync_need: SyncNeed,
+    pub syncs: Vec<(SyncNeed, Arc<Partition>)>,
     pub appended_batches: u64,
     pub duplicates: u64,
     /// Directories that failed, with the reason.
@@ -98,6 +85,7 @@ struct State {
     storage: Storage,
     fetches: FetchWatches,
     produces: DelayedProduces<ProducePart>,
+    sync: sync::SyncTurn,
 }
 
 enum Storage {
@@ -116,8 +104,9 @@ struct Open {
     /// Read back from snapshot and log when the first batch with a producer id comes, or the log rolls.
     producers: Option<ProducerWindow>,
     has_appended: bool,
-    /// When upkeep first saw bytes that are not synced.
-    unsynced_since_ms: Option<i64>,
+    /// The high watermark readers were last woken for, and the bytes appended since it was the log end.
+    shown_offset: i64,
+    unseen_bytes: i64,
     /// Appends and reads so far, and how many of upkeep's rounds saw none.
     uses: u64,
     uses_seen: u64,
@@ -182,7 +171,7 @@ impl Partition {
         let log = Log::open(PosixDisk, &path, config.log.clone(), hints, now_ms)?;
         let leader = Leader::new(
             term_of(assignment, &config),
-            config.ack_policy(),
+            config.flush,
             log.log_start_offset(),
             log.log_end_offset(),
             high_watermark,
@@ -195,13 +184,15 @@ impl Partition {
                 leader,
                 producers: None,
                 has_appended: false,
-                unsynced_since_ms: None,
+                shown_offset: 0,
+                unseen_bytes: 0,
                 uses: 0,
                 uses_seen: 0,
                 idle_rounds: 0,
             })),
             fetches: FetchWatches::default(),
             produces: DelayedProduces::new(WAITING_PRODUCES_MAX),
+            sync: sync::SyncTurn::default(),
         };
         let PartitionName {
             topic_name, index, ..
@@ -245,9 +236,11 @@ impl Partition {
         state.config = Arc::clone(config);
         if let Storage::Open(open) = &mut state.storage {
             open.log.set_config(config.log.clone());
-            open.leader.set_ack_policy(config.ack_policy());
+            open.leader.set_flush_rules(config.flush);
             open.leader.on_term(term_of(state.assignment, config));
-            release(&mut state.produces, &open.leader, effects);
+            effects.sync_need = open.leader.sync_need();
+            state.sync.note_need(&mut effects.sync_need);
+            state.show_and_release(effects);
         }
         if had_leader != state.assignment.leader_id {
             state.fetches.give_up(&mut effects.woken);
@@ -294,7 +287,7 @@ impl Partition {
             .delete_records_before(before_offset, now_ms)
             .map_err(|error| error.kafka_code())?;
         open.leader.on_log_start(log_start_offset);
-        effects.wants_sync = true;
+        effects.sync_need = SyncNeed::Now;
         Ok(log_start_offset)
     }
 
@@ -312,12 +305,11 @@ impl Partition {
     }
 
     /// Regular upkeep: silent producers go, segment files whose deletion is due come back to be unlinked, and a log nobody used for a while
-    /// lets go of its file handles. Says whether `flush.ms` asks for a sync.
-    pub fn maintain(&self, now_ms: i64, due_files: &mut Vec<PathBuf>) -> bool {
+    /// lets go of its file handles.
+    pub fn maintain(&self, now_ms: i64, due_files: &mut Vec<PathBuf>) {
         let mut state = self.lock();
-        let flush_ms = i64::try_from(state.config.flush_ms).unwrap_or(i64::MAX);
         let Storage::Open(open) = &mut state.storage else {
-            return false;
+            return;
         };
         if let Some(producers) = &mut open.producers {
             producers.expire(now_ms);
@@ -333,12 +325,6 @@ impl Partition {
             // The handles stay open then; the next use finds out what is wrong.
             open.idle_rounds = 0;
         }
-        if open.log.synced_offset() == open.log.log_end_offset() {
-            open.unsynced_since_ms = None;
-            return false;
-        }
-        let since_ms = *open.unsynced_since_ms.get_or_insert(now_ms);
-        now_ms.saturating_sub(since_ms) >= flush_ms
     }
 
     /// The topic was deleted: everyone waiting is told, and the log is let go of. The caller takes the directory away.
@@ -395,21 +381,35 @@ impl State {
         }
     }
 
+    /// The marks may have moved: readers see what is below them, and producers hear.
+    fn show_and_release(&mut self, effects: &mut Effects) {
+        let Storage::Open(open) = &mut self.storage else {
+            return;
+        };
+        let high_watermark = open.leader.high_watermark();
+        if high_watermark > open.shown_offset {
+            open.shown_offset = high_watermark;
+            // Too many bytes wake a fetch too early, which looks and parks again; too few would leave it asleep.
+            self.fetches
+                .on_appended(open.unseen_bytes, &mut effects.woken);
+            if high_watermark == open.leader.log_end_offset() {
+                open.unseen_bytes = 0;
+            }
+        }
+        if !self.produces.is_empty() {
+            let mut released = Vec::new();
+            self.produces.release(&open.leader, &mut released);
+            effects
+                .acknowledged
+                .extend(released.into_iter().map(|part| (part, error_codes::NONE)));
+        }
+    }
+
     fn leader_hint(&self) -> LeaderIdAndEpoch {
         LeaderIdAndEpoch {
             leader_id: self.assignment.leader_id,
             leader_epoch: self.assignment.leader_epoch,
         }
-    }
-}
-
-fn release(produces: &mut DelayedProduces<ProducePart>, leader: &Leader, effects: &mut Effects) {
-    if !produces.is_empty() {
-        let mut released = Vec::new();
-        produces.release(leader, &mut released);
-        effects
-            .acknowledged
-            .extend(released.into_iter().map(|part| (part, error_codes::NONE)));
     }
 }
 

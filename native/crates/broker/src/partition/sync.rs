@@ -1,63 +1,167 @@
 //! Owns the partition's way to the disk: a sync is asked for under the lock, done on another thread, and its outcome taken in under the lock.
-//! Invariant: a sync that failed is final. What it covered is never acknowledged, and the log takes nothing more.
+//! Invariants: a sync that failed is final: what it covered is never acknowledged, and the log takes nothing more. One sync of a partition is
+//! under way at a time; everyone who asks meanwhile shares the next.
 
-use super::{Effects, Partition, Storage, release};
+use super::{Effects, Partition, State, Storage};
+use crate::metrics::Counter;
 use crate::shared::Shared;
+use millrace_host::Instant;
 use millrace_log::SyncMark;
+use millrace_replica::SyncNeed;
 use millrace_wire::error_codes;
 use std::sync::Arc;
 
 /// Told how a sync ended: an error code if it failed.
 pub type SyncOutcome = Box<dyn FnOnce(Result<(), i16>) + Send>;
 
+/// Where a partition stands with its syncs.
+#[derive(Default)]
+pub(super) struct SyncTurn {
+    is_under_way: bool,
+    is_wanted_again: bool,
+    /// Those who hear how the next sync ends.
+    waiting: Vec<SyncOutcome>,
+    /// When the flush schedule will look at the partition.
+    scheduled_ms: Option<u64>,
+}
+
+impl SyncTurn {
+    /// Takes a need on. What is left of it is for the caller to bring about: nothing, if a sync under way or an earlier date covers it.
+    pub(super) fn note_need(&mut self, need: &mut SyncNeed) {
+        let is_covered = match *need {
+            SyncNeed::None => true,
+            SyncNeed::Now => {
+                self.is_wanted_again |= self.is_under_way;
+                self.is_under_way
+            }
+            SyncNeed::At(at_ms) => {
+                // The end of a sync under way looks at the need anew.
+                let is_covered =
+                    self.is_under_way || self.scheduled_ms.is_some_and(|known| known <= at_ms);
+                if !is_covered {
+                    self.scheduled_ms = Some(at_ms);
+                }
+                is_covered
+            }
+        };
+        if is_covered {
+            *need = SyncNeed::None;
+        }
+    }
+}
+
 impl Partition {
     /// Starts a sync of everything appended so far; `done` hears the outcome, also when there was nothing left to sync.
     pub(crate) fn request_sync(self: &Arc<Self>, shared: &Arc<Shared>, done: Option<SyncOutcome>) {
-        let target = match &mut self.lock().storage {
-            Storage::Open(open) => open.log.sync_target(),
-            Storage::Failed | Storage::Removed | Storage::Closed => {
-                if let Some(done) = done {
-                    done(Err(error_codes::KAFKA_STORAGE_ERROR));
-                }
+        let target = {
+            let mut state = self.lock();
+            let state = &mut *state;
+            state.sync.waiting.extend(done);
+            if state.sync.is_under_way {
+                state.sync.is_wanted_again = true;
                 return;
             }
-        };
-        let target = match target {
-            Ok(Some(target)) => target,
-            unsyncable => {
-                if let Err(error) = &unsyncable {
-                    shared
-                        .upcalls
-                        .log_dir_failed(self.log_dir.index, &error.to_string());
+            let target = match &mut state.storage {
+                Storage::Open(open) => open.log.sync_target(),
+                Storage::Failed | Storage::Removed | Storage::Closed => {
+                    let waiting = std::mem::take(&mut state.sync.waiting);
+                    return tell(waiting, Err(error_codes::KAFKA_STORAGE_ERROR));
                 }
-                if let Some(done) = done {
-                    done(unsyncable.map(|_| ()).map_err(|error| error.kafka_code()));
+            };
+            let waiting = std::mem::take(&mut state.sync.waiting);
+            match target {
+                Ok(Some(target)) => {
+                    state.sync.is_under_way = true;
+                    Ok((target, waiting))
                 }
-                return;
+                Ok(None) => Err((None, waiting)),
+                Err(error) => Err((Some(error), waiting)),
             }
         };
-        let (partition, owner, mark) = (Arc::clone(self), Arc::clone(shared), target.mark);
-        shared.sync(
-            target.request,
-            Box::new(move |result| {
-                let mut effects = Effects::default();
-                let failure = result.err().map(|failure| failure.0.to_string());
-                partition.on_sync(mark, failure.as_deref(), &mut effects);
-                owner.apply(&mut effects);
-                if let Some(done) = done {
-                    done(if failure.is_none() {
-                        Ok(())
-                    } else {
-                        Err(error_codes::KAFKA_STORAGE_ERROR)
-                    });
-                }
-            }),
+        match target {
+            Ok((target, waiting)) => {
+                shared.other_metrics().count(Counter::SyncsTotal);
+                let (partition, owner, mark) = (Arc::clone(self), Arc::clone(shared), target.mark);
+                shared.sync(
+                    target.request,
+                    Box::new(move |result| {
+                        let failure = result.err().map(|failure| failure.0.to_string());
+                        partition.finish_sync(&owner, mark, failure.as_deref(), waiting);
+                    }),
+                );
+            }
+            Err((None, waiting)) => tell(waiting, Ok(())),
+            Err((Some(error), waiting)) => {
+                shared
+                    .upcalls
+                    .log_dir_failed(self.log_dir.index, &error.to_string());
+                tell(waiting, Err(error.kafka_code()));
+            }
+        }
+    }
+
+    /// On a sync thread: takes the outcome in, tells those who waited for it, and starts the next if one is wanted.
+    fn finish_sync(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        mark: SyncMark,
+        failure: Option<&str>,
+        waiting: Vec<SyncOutcome>,
+    ) {
+        let mut effects = Effects::default();
+        {
+            let mut state = self.lock();
+            let state = &mut *state;
+            self.on_sync(state, mark, failure, &mut effects);
+            let turn = &mut state.sync;
+            turn.is_under_way = false;
+            let is_wanted = std::mem::take(&mut turn.is_wanted_again) || !turn.waiting.is_empty();
+            let mut need = match &state.storage {
+                _ if is_wanted => SyncNeed::Now,
+                Storage::Open(open) => open.leader.sync_need(),
+                Storage::Failed | Storage::Removed | Storage::Closed => SyncNeed::None,
+            };
+            turn.note_need(&mut need);
+            effects.sync_need = need;
+        }
+        let need = std::mem::take(&mut effects.sync_need);
+        shared.apply(&mut effects);
+        shared.bring_about(need, self);
+        tell(
+            waiting,
+            match failure {
+                None => Ok(()),
+                Some(_) => Err(error_codes::KAFKA_STORAGE_ERROR),
+            },
         );
     }
 
-    fn on_sync(&self, mark: SyncMark, failure: Option<&str>, effects: &mut Effects) {
-        let mut state = self.lock();
-        let state = &mut *state;
+    /// The date set for this partition has come.
+    pub(crate) fn flush_if_due(self: &Arc<Self>, shared: &Arc<Shared>) {
+        let need = {
+            let mut state = self.lock();
+            let state = &mut *state;
+            state.sync.scheduled_ms = None;
+            let Storage::Open(open) = &state.storage else {
+                return;
+            };
+            let mut need = match open.leader.sync_need() {
+                SyncNeed::At(at_ms) if at_ms <= Instant::now().millis() => SyncNeed::Now,
+                need => need,
+            };
+            state.sync.note_need(&mut need);
+            need
+        };
+        shared.bring_about(need, self);
+    }
+
+    fn on_sync(
+        &self,
+        state: &mut State,
+        mark: SyncMark,
+        failure: Option<&str>,
+        effects: &mut Effects,
+    ) {
         let Storage::Open(open) = &mut state.storage else {
             return;
         };
@@ -65,7 +169,7 @@ impl Partition {
             None => {
                 let synced_offset = open.log.mark_synced(mark);
                 open.leader.on_synced(synced_offset);
-                release(&mut state.produces, &open.leader, effects);
+                state.show_and_release(effects);
             }
             Some(reason) => {
                 // What the sync covered may be lost although it can still be read. Never acknowledged, never retried.
@@ -77,5 +181,11 @@ impl Partition {
                 self.fail(state, effects);
             }
         }
+    }
+}
+
+fn tell(waiting: Vec<SyncOutcome>, outcome: Result<(), i16>) {
+    for done in waiting {
+        done(outcome);
     }
 }

@@ -112,8 +112,8 @@ impl Reactor {
         for watch in effects.woken.drain(..) {
             watch.wake();
         }
-        for partition in effects.syncs.drain(..) {
-            partition.request_sync(&self.shared, None);
+        for (sync_need, partition) in effects.syncs.drain(..) {
+            self.shared.bring_about(sync_need, &partition);
         }
         for (log_dir, reason) in effects.failures.drain(..) {
             self.shared.upcalls.log_dir_failed(log_dir, &reason);

@@ -10,7 +10,8 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use millrace_broker::{
-    Broker, BrokerOptions, Delta, ListenAddress, PublishedPartition, PublishedTopic, TopicConfig,
+    Broker, BrokerOptions, Delta, FlushPolicy, FlushRules, ListenAddress, PublishedPartition,
+    PublishedTopic, TopicConfig,
 };
 use millrace_log::LogConfig;
 use millrace_record::{BatchBuilder, BatchIter, records};
@@ -41,8 +42,15 @@ pub fn topic_config() -> TopicConfig {
             ..LogConfig::default()
         },
         min_in_sync_replicas: 1,
-        flush_messages: u64::MAX,
-        flush_ms: u64::MAX,
+        flush: flush(FlushPolicy::Replicated),
+    }
+}
+
+pub fn flush(policy: FlushPolicy) -> FlushRules {
+    FlushRules {
+        policy,
+        messages: u64::MAX,
+        ms: u64::MAX,
     }
 }
 
