@@ -3,7 +3,7 @@
 // The command line is a bundle of its own, as CommonJS and with its one library inside: Node's loader of ES modules
 // alone costs a start 4 ms, and each file that is resolved another.
 // Never deletes before it has written: a process may be running from here.
-import { readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 import { main, root } from './steps.mjs'
@@ -26,6 +26,9 @@ const commandLine = {
       chunk.isEntry ? '/*! With @stricli/core inside: Copyright 2024 Bloomberg Finance L.P., Apache-2.0 */' : '',
   },
 }
+
+/** A worker thread starts from a file of its own: it is copied as it is. */
+const worker = 'partition-io-worker.cjs'
 
 /** Resolves with the paths below `dist` that it wrote. */
 async function write({ entries, inside, output }) {
@@ -59,6 +62,7 @@ function removeStale(written) {
 }
 
 await main(async () => {
-  const written = [...(await write(library)), ...(await write(commandLine))]
+  const written = [...(await write(library)), ...(await write(commandLine)), worker]
+  copyFileSync(join(root, 'src', 'broker', 'partition-io', 'worker.cjs'), join(dist, worker))
   removeStale(written)
 })

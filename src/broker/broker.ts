@@ -21,6 +21,7 @@ import { advertisedListeners, clientListeners } from './listeners.ts'
 import { MetadataFollower } from './metadata-follower.ts'
 import { nativeSettings } from './native-settings.ts'
 import { nodeIdentity } from './node-identity.ts'
+import { PartitionIo } from './partition-io/pool.ts'
 import { PartitionPublisher } from './partition-publisher.ts'
 import { holdingProcess } from './process-hold.ts'
 import { ProducerIds } from './producer-ids.ts'
@@ -140,7 +141,13 @@ export class Broker {
       batchCodec: nativeBatchCodec,
       partitionCount: () => follower.image.topics.byName(GROUP_TOPIC)?.partitions.length,
     })
-    const publisher = new PartitionPublisher({ nodeId, config, data, groups, logger })
+    const partitionIo = new PartitionIo({
+      handle: data.handle,
+      threads: config.number('num.recovery.threads.per.data.dir') * config.logDirs.length,
+    })
+    shutdown.signal.addEventListener('abort', () => data.stopJobs())
+    shutdown.onClose('pool partition-io', () => partitionIo.close())
+    const publisher = new PartitionPublisher({ nodeId, config, data, groups, partitionIo, host, logger })
     const follower = new MetadataFollower({
       channel,
       host,

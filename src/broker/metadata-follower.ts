@@ -28,8 +28,11 @@ export interface MetadataFollowerOptions {
   readonly host: Host
   readonly nodeId: number
   readonly clusterId: string
-  /** Called with each new image, in the same turn: the data plane obeys it before any request sees it. */
-  onImage(change: MetadataChange, previous: MetadataImage): void
+  /**
+   * Called with each new image, in the same turn: the data plane obeys it before any request sees it. A promise says that logs have to be
+   * recovered first, as at the start after a crash; nothing that waits for the image goes on before it.
+   */
+  onImage(change: MetadataChange, previous: MetadataImage): void | Promise<void>
   /** A record that does not fit the image, or an image that cannot be acted on: this node must not go on. */
   onFailure(error: Error): void
 }
@@ -122,7 +125,7 @@ export class MetadataFollower {
     if (partition.records === null || partition.records.length === 0) return
     const { highWatermark } = partition
     const loaded = loadBatches(this.#image, partition.records, { codec: nativeBatchCodec, highWatermark })
-    if (loaded !== null) this.#advance(loaded)
+    if (loaded !== null) await this.#advance(loaded)
   }
 
   /** Our next offset is older than the log: take the snapshot instead, in pieces. */
@@ -147,16 +150,17 @@ export class MetadataFollower {
       position += BigInt(bytes.length)
       if (position >= piece.size || bytes.length === 0) break
     }
-    this.#advance({ image: decodeSnapshot(snapshotId, Buffer.concat(pieces), nativeBatchCodec), delta: null })
+    await this.#advance({ image: decodeSnapshot(snapshotId, Buffer.concat(pieces), nativeBatchCodec), delta: null })
   }
 
-  #advance({ image, delta }: MetadataChange): void {
+  async #advance({ image, delta }: MetadataChange): Promise<void> {
     const { offset } = image
     assert(offset > this.#image.offset, 'the image only moves forward')
     const previous = this.#image
     this.#image = image
     // Synchronous: no request is handled between the new image and what follows from it.
-    this.#options.onImage({ image, delta }, previous)
+    const acting = this.#options.onImage({ image, delta }, previous)
+    if (acting !== undefined) await acting
     const waiters = this.#waiters
     this.#waiters = waiters.filter(waiter => waiter.offset > offset)
     for (const waiter of waiters) if (waiter.offset <= offset) waiter.resolve()

@@ -1,13 +1,15 @@
 // Owns what follows from a new image on this node: the partition table goes down, the coordinator learns what it leads.
-// Never decides leadership. Invariant: when `publish` returns, every partition the image gives this node takes writes,
+// Never decides leadership. Invariant: when `publish` returns, or the promise it returned resolves, every partition the image gives this node takes writes,
 // or its failure has been logged.
 import type { GroupCoordinator } from '#coordinator'
-import { type Logger, uuidFromBytes, uuidToBytes } from '#host'
+import { type Host, type Logger, uuidFromBytes, uuidToBytes } from '#host'
 import type { BrokerConfig } from '#config'
 import { type MetadataImage, partitionTable, partitionTableDelta, type TopicImage } from '#metadata'
-import type { BrokerHandle, PartitionTableDelta } from '#native'
+import type { BrokerHandle, PublishResult } from '#native'
 import { errorOf } from '#protocol'
 import type { MetadataChange } from './metadata-follower.ts'
+import type { PartitionIo } from './partition-io/pool.ts'
+import { recover } from './partition-io/recovery.ts'
 import { GROUP_TOPIC } from './topic-names.ts'
 
 export interface PartitionPublisherOptions {
@@ -15,6 +17,8 @@ export interface PartitionPublisherOptions {
   readonly config: BrokerConfig
   readonly data: BrokerHandle
   readonly groups: GroupCoordinator
+  readonly partitionIo: PartitionIo
+  readonly host: Host
   readonly logger: Logger
 }
 
@@ -28,14 +32,23 @@ export class PartitionPublisher {
     this.#options = options
   }
 
-  publish({ image, delta }: MetadataChange, previous: MetadataImage): void {
-    const { config, groups } = this.#options
+  /** Returns a promise only when logs have to be recovered: a crash came before. */
+  publish({ image, delta }: MetadataChange, previous: MetadataImage): void | Promise<void> {
+    const { config, data } = this.#options
     const deleted = delta === null ? topicsGone(previous, image) : delta.deletedTopics
-    this.#pushDown(
+    const { failures, recovering } = data.publish(
       delta === null
         ? { ...partitionTable(image, config), deletedTopicIds: deleted.map(({ topicId }) => uuidToBytes(topicId)) }
         : partitionTableDelta(delta, image, config),
     )
+    const goOn = (outcome: Pick<PublishResult, 'failures'>) => this.#goOn(outcome, image, deleted)
+    if (recovering.length === 0) return goOn({ failures })
+    return recover(recovering, this.#options).then(() => goOn(data.publishHeld()))
+  }
+
+  #goOn({ failures }: Pick<PublishResult, 'failures'>, image: MetadataImage, deleted: readonly TopicImage[]): void {
+    const { groups } = this.#options
+    this.#report(failures)
     this.#moveCoordinators(image)
     if (deleted.length > 0) groups.topicDeleted(deleted.map(({ name, topicId }) => ({ name, topicId })))
   }
@@ -45,9 +58,9 @@ export class PartitionPublisher {
     await Promise.all(this.#loading)
   }
 
-  #pushDown(table: PartitionTableDelta): void {
-    const { data, logger } = this.#options
-    for (const failure of data.publish(table).failures) {
+  #report(failures: PublishResult['failures']): void {
+    const { logger } = this.#options
+    for (const failure of failures) {
       logger.error('a partition cannot be opened', {
         topicId: uuidFromBytes(failure.topicId),
         partition: failure.partition,

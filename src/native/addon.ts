@@ -34,6 +34,13 @@ export interface BrokerOptions {
   readonly spinUs?: number
 }
 
+/** A job on one partition, as the core's `partitionIo` takes it. */
+export interface PartitionIoJob {
+  readonly kind: string
+  readonly topicId: Uint8Array
+  readonly partition: number
+}
+
 export interface BoundListener {
   readonly name: string
   readonly host: string
@@ -61,11 +68,14 @@ export interface PartitionOffsets {
 
 /** The class `NativeBroker` as the binding exports it. */
 export interface RawBroker {
+  readonly handle: number
   open(): OpenedLogDirs
   bind(listeners: readonly BoundListener[]): BoundListener[]
   listen(): void
   setApiVersions(ranges: readonly ApiVersionRange[]): void
   publish(delta: PartitionTableDelta): PublishResult
+  publishHeld(): PublishResult
+  stopJobs(): void
   takeEvents(maxBytes: number): Buffer | null
   respond(tokenHigh: number, tokenLow: number, payload: Buffer, throttleMs: number): void
   respondNone(tokenHigh: number, tokenLow: number): void
@@ -101,6 +111,8 @@ export interface Addon {
   addNumbers(a: number, b: number): number
   sumBytes(bytes: Buffer): number
   echoBatch(bytes: Buffer): Buffer
+  /** The one function for workers: they load the addon by themselves, by `addonFile`. */
+  partitionIo(handle: number, job: PartitionIoJob): Record<string, number>
   readonly NativeBroker: new (options: BrokerOptions, onWake: () => void) => RawBroker
   readonly NativeLog: new (
     dir: string,
@@ -122,15 +134,21 @@ function triples(): readonly string[] {
   }
 }
 
-let loaded: Addon | undefined
+let loaded: { readonly addon: Addon; readonly file: string } | undefined
 
 /** The addon, loaded on first use: the one built in this tree, else the prebuilt package of this platform. */
 export function addon(): Addon {
   loaded ??= load()
-  return loaded
+  return loaded.addon
 }
 
-function load(): Addon {
+/** The file the addon was loaded from. */
+export function addonFile(): string {
+  loaded ??= load()
+  return loaded.file
+}
+
+function load(): { readonly addon: Addon; readonly file: string } {
   if (!isMainThread) {
     // A native callback into a worker that ends crashes Node 20 (node issue 55706).
     throw new NativeError('WORKER_THREAD', 'the native core is loaded by the main thread, not by a worker thread')
@@ -139,14 +157,15 @@ function load(): Addon {
   const refusals: unknown[] = []
   for (const built of builtAddons()) {
     try {
-      return requireAddon(built) as Addon
+      return { addon: requireAddon(built) as Addon, file: built }
     } catch (cause) {
       refusals.push(cause)
     }
   }
   for (const triple of triples()) {
     try {
-      return requireAddon(`@millrace/${triple}`) as Addon
+      const name = `@millrace/${triple}`
+      return { addon: requireAddon(name) as Addon, file: requireAddon.resolve(name) }
     } catch (cause) {
       if ((cause as { code?: unknown }).code !== 'MODULE_NOT_FOUND') refusals.push(cause)
     }

@@ -66,9 +66,26 @@ export class BrokerHandle {
     callNative(() => this.#raw.listen())
   }
 
-  /** Makes the data plane obey the delta before it returns: logs exist, leaders take writes. */
+  /** What jobs of the pool partition-io name this broker by. */
+  get handle(): number {
+    return this.#raw.handle
+  }
+
+  /**
+   * Makes the data plane obey the delta before it returns: logs exist, leaders take writes. Only when logs have to be recovered first is the
+   * delta held: they are named in the answer, and `publishHeld` goes on when they are.
+   */
   publish(delta: PartitionTableDelta): PublishResult {
     return callNative(() => this.#raw.publish(delta))
+  }
+
+  publishHeld(): PublishResult {
+    return callNative(() => this.#raw.publishHeld())
+  }
+
+  /** Makes jobs under way end soon with `CLOSED` or an error, and lets no other begin. */
+  stopJobs(): void {
+    if (!this.#closed) callNative(() => this.#raw.stopJobs())
   }
 
   /** `payload` is response header and body, without the size. */

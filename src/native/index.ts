@@ -3,6 +3,7 @@
  *  May touch protocol (error table, BatchCodec type), host (uuid forms).
  *  Never     decides anything, and never lets a raw addon object out.
  *  Start at  broker-handle.ts, then event-stream.ts. */
+export { addonFile } from './addon.ts'
 export type { ApiVersionRange, BoundListener, BrokerOptions, OpenedLogDirs } from './addon.ts'
 export type { Appended } from './appends.ts'
 export { BrokerHandle, type BrokerEvents, type Offsets } from './broker-handle.ts'
@@ -17,5 +18,6 @@ export type {
   PartitionTableTopic,
   PublishFailure,
   PublishResult,
+  RecoveringPartition,
   TopicNativeConfig,
 } from './partition-table.ts'

@@ -59,6 +59,13 @@ export interface PublishFailure {
   readonly message: string
 }
 
+export interface RecoveringPartition {
+  readonly topicId: Buffer
+  readonly partition: number
+}
+
 export interface PublishResult {
   readonly failures: readonly PublishFailure[]
+  /** Not empty: the publication is held until these are recovered and `publishHeld` is called. */
+  readonly recovering: readonly RecoveringPartition[]
 }

@@ -1,6 +1,6 @@
 //! Binding: the Node addon over the data plane.
 //!
-//! Owns      the classes `NativeBroker` and `NativeLog` and a few functions, as JavaScript sees them.
+//! Owns      the classes `NativeBroker` and `NativeLog` and a few functions (one of them, `partitionIo`, for workers too), as JavaScript sees them.
 //! May touch every crate below it, and napi. The only crate that knows Node exists.
 //! Never     decides anything: it converts and forwards. Never blocks on a client; only opening and closing wait for the disk.
 //! Start at  native_broker.rs. Who calls it: src/native/addon.ts (the only loader), where the same surface is declared in TypeScript.
@@ -18,3 +18,4 @@ mod convert;
 mod crossing;
 mod native_broker;
 mod native_log;
+mod partition_io;

@@ -4,12 +4,14 @@ use crate::convert::{
     Code, Result, TopicNativeConfig, invalid, small, thrown, topic_config, topic_id, waker,
 };
 use millrace_broker::{
-    Broker, BrokerOptions, Delta, ListenAddress, PublishedPartition, PublishedTopic,
+    Broker, BrokerOptions, Delta, ListenAddress, Publication, PublishFailure, PublishedPartition,
+    PublishedTopic, partition_io,
 };
 use napi::bindgen_prelude::{Buffer, Function};
 use napi_derive::napi;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every number is optional but the first ones; what is missing has the default of `BrokerOptions`. -1 means none or no limit, as in Kafka.
@@ -94,8 +96,16 @@ pub struct Failure {
 }
 
 #[napi(object)]
+pub struct PartitionName {
+    pub topic_id: Buffer,
+    pub partition: i32,
+}
+
+#[napi(object)]
 pub struct Published {
     pub failures: Vec<Failure>,
+    /// Not empty: the publication is held until these are recovered and `publishHeld` is called.
+    pub recovering: Vec<PartitionName>,
 }
 
 #[napi(object)]
@@ -120,7 +130,8 @@ pub struct EpochEnd {
 
 #[napi]
 pub struct NativeBroker {
-    broker: Broker,
+    broker: Arc<Broker>,
+    handle: u32,
 }
 
 #[napi]
@@ -131,7 +142,15 @@ impl NativeBroker {
         on_wake: Function<'_, (), ()>,
     ) -> Result<NativeBroker, Code> {
         let broker = Broker::new(broker_options(options), waker(&on_wake)?).map_err(thrown)?;
-        Ok(NativeBroker { broker })
+        let broker = Arc::new(broker);
+        let handle = partition_io::register(&broker);
+        Ok(NativeBroker { broker, handle })
+    }
+
+    /// What `partitionIo` knows this broker by.
+    #[napi(getter)]
+    pub fn handle(&self) -> u32 {
+        self.handle
     }
 
     #[napi]
@@ -183,22 +202,36 @@ impl NativeBroker {
             .iter()
             .map(|id| topic_id(id))
             .collect();
-        let failures = self
+        let publication = self
             .broker
-            .publish(&Delta {
+            .begin_publish(Delta {
                 topics: topics?,
                 deleted_topic_ids: deleted?,
             })
             .map_err(thrown)?;
-        let failures = failures.into_iter().map(|failure| Failure {
-            topic_id: failure.topic_id.to_vec().into(),
-            partition: failure.partition,
-            error_code: i32::from(failure.error_code),
-            message: failure.message,
-        });
-        Ok(Published {
-            failures: failures.collect(),
+        Ok(match publication {
+            Publication::Done(failures) => published(failures),
+            Publication::Recovering(partitions) => Published {
+                failures: Vec::new(),
+                recovering: partitions
+                    .into_iter()
+                    .map(|(topic_id, partition)| PartitionName {
+                        topic_id: topic_id.to_vec().into(),
+                        partition,
+                    })
+                    .collect(),
+            },
         })
+    }
+
+    #[napi]
+    pub fn publish_held(&self) -> Result<Published, Code> {
+        self.broker.publish_held().map(published).map_err(thrown)
+    }
+
+    #[napi]
+    pub fn stop_jobs(&self) {
+        self.broker.stop_jobs();
     }
 
     #[napi]
@@ -330,6 +363,19 @@ impl NativeBroker {
 
 fn token(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
+}
+
+fn published(failures: Vec<PublishFailure>) -> Published {
+    let failures = failures.into_iter().map(|failure| Failure {
+        topic_id: failure.topic_id.to_vec().into(),
+        partition: failure.partition,
+        error_code: i32::from(failure.error_code),
+        message: failure.message,
+    });
+    Published {
+        failures: failures.collect(),
+        recovering: Vec::new(),
+    }
 }
 
 fn published_topic(topic: TableTopic) -> Result<PublishedTopic, Code> {

@@ -30,7 +30,8 @@ mod turn;
 mod upcall;
 
 pub use bare_log::BareLog;
-pub use broker::publish::{Delta, PublishFailure, PublishedPartition, PublishedTopic};
+pub use broker::partition_io;
+pub use broker::publish::{Delta, Publication, PublishFailure, PublishedPartition, PublishedTopic};
 pub use broker::{Broker, ListenAddress, Opened};
 pub use error::BrokerError;
 pub use options::BrokerOptions;

@@ -243,6 +243,14 @@ impl LogDirs {
         &self.deleted
     }
 
+    /// Whether an unclean stop left a log of this partition behind that nobody has opened since.
+    pub fn must_recover(&self, topic: &str, partition: i32) -> bool {
+        let key = (topic.to_string(), partition);
+        self.dirs
+            .iter()
+            .any(|dir| !dir.is_clean && lock(&dir.unopened).contains_key(&key))
+    }
+
     /// Where a partition lies, or where a new one should. The answer stays the same until its log is open.
     pub fn place(&self, topic: &str, partition: i32) -> &Arc<LogDir> {
         let key = (topic.to_string(), partition);

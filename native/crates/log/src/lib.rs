@@ -23,6 +23,7 @@ mod partition_metadata;
 mod producer_snapshot;
 mod read;
 mod recovery;
+mod recovery_progress;
 mod retention;
 mod segment;
 mod segment_files;
@@ -51,6 +52,7 @@ pub use producer_snapshot::{
     ProducerSnapshot, ProducerSnapshotEntry, encode_producer_snapshot, parse_producer_snapshot,
 };
 pub use read::ReadSlice;
+pub use recovery_progress::RecoveryProgress;
 pub use sync_mark::{SyncMark, SyncTarget};
 pub use timestamps::TimestampLookup;
 pub use uuid::Uuid;

@@ -22,6 +22,7 @@ use crate::names::{
 };
 use crate::partition_metadata::PartitionMetadata;
 use crate::read::PositionRing;
+use crate::recovery_progress::RecoveryProgress;
 use crate::segment::{Segment, continues, read_error};
 use crate::segment_files::SegmentFiles;
 use crate::sync_mark::{IndexEntries, SyncState};
@@ -41,6 +42,25 @@ impl<D: Disk> Log<D> {
         config: LogConfig,
         hints: OpenHints,
         now_ms: i64,
+    ) -> Result<Log<D>, OpenError> {
+        Log::open_watched(
+            disk,
+            dir,
+            config,
+            hints,
+            now_ms,
+            &RecoveryProgress::default(),
+        )
+    }
+
+    /// `open`, for somebody who wants to see how far recovery is.
+    pub fn open_watched(
+        disk: D,
+        dir: &Path,
+        config: LogConfig,
+        hints: OpenHints,
+        now_ms: i64,
+        progress: &RecoveryProgress,
     ) -> Result<Log<D>, OpenError> {
         assert!(
             config.segment_bytes <= i32::MAX as u32,
@@ -75,7 +95,7 @@ impl<D: Disk> Log<D> {
         let entries = log.clean_up(if is_new { Vec::new() } else { log.list()? })?;
         log.check_topic_id(&entries, hints.topic_id)?;
         log.find_segments(&entries, now_ms)?;
-        log.find_end(hints, now_ms)?;
+        log.find_end(hints, now_ms, progress)?;
         log.settle_offsets(now_ms)?;
         Ok(log)
     }
@@ -166,7 +186,12 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    fn find_end(&mut self, hints: OpenHints, now_ms: i64) -> Result<(), OpenError> {
+    fn find_end(
+        &mut self,
+        hints: OpenHints,
+        now_ms: i64,
+        progress: &RecoveryProgress,
+    ) -> Result<(), OpenError> {
         if hints.clean_shutdown {
             let active = self.segments.last_mut().expect("found or created above");
             match active.next_offset(&self.files, &self.config) {
@@ -186,15 +211,20 @@ impl<D: Disk> Log<D> {
                 // Closed in order and damaged since: check what can be checked.
                 Err(ReadError::Corrupt { .. } | ReadError::OffsetOutOfRange { .. }) => {
                     let base_offset = self.active().base_offset;
-                    return self.recover(hints.recovery_point.min(base_offset), now_ms);
+                    return self.recover(hints.recovery_point.min(base_offset), now_ms, progress);
                 }
             }
         }
-        self.recover(hints.recovery_point, now_ms)
+        self.recover(hints.recovery_point, now_ms, progress)
     }
 
     /// Checks every batch behind the recovery point, in the segment that holds it and all later ones.
-    fn recover(&mut self, recovery_point: i64, now_ms: i64) -> Result<(), OpenError> {
+    fn recover(
+        &mut self,
+        recovery_point: i64,
+        now_ms: i64,
+        progress: &RecoveryProgress,
+    ) -> Result<(), OpenError> {
         let recovery_point = recovery_point.max(0);
         let first = self
             .segments
@@ -203,6 +233,7 @@ impl<D: Disk> Log<D> {
         let mut epochs_seen: Vec<(i32, i64)> = Vec::new();
         let mut next_offset = self.segments[first].base_offset;
         let mut index = first;
+        let mut left = progress.begin(self.segments.len() - first);
         while index < self.segments.len() {
             let base_offset = self.segments[index].base_offset;
             let is_gap = index > first && base_offset > next_offset && !self.config.compacted;
@@ -211,7 +242,9 @@ impl<D: Disk> Log<D> {
                 self.drop_recovered(index, now_ms)?;
                 break;
             }
-            let outcome = self.recover_segment(index, recovery_point, &mut epochs_seen)?;
+            let outcome =
+                self.recover_segment(index, recovery_point, &mut epochs_seen, progress)?;
+            left.end_one();
             next_offset = outcome.next_offset;
             index += 1;
             if outcome.is_damaged && index < self.segments.len() {
@@ -241,6 +274,7 @@ impl<D: Disk> Log<D> {
         index: usize,
         recovery_point: i64,
         epochs_seen: &mut Vec<(i32, i64)>,
+        progress: &RecoveryProgress,
     ) -> Result<RecoveredSegment, OpenError> {
         let segment = &mut self.segments[index];
         let (base_offset, file_size) = (segment.base_offset, segment.size);
@@ -256,7 +290,7 @@ impl<D: Disk> Log<D> {
         let start = segment.size;
         let file = Arc::clone(segment.file(&self.files)?);
         let interval = self.config.index_interval_bytes;
-        let checked = check_batches(&*file, start, file_size, |header| {
+        let checked = check_batches(&*file, start, file_size, progress, |header| {
             let is_next = continues(base_offset, next_offset, header);
             if is_next {
                 segment.add_batch(header, interval);
@@ -382,6 +416,7 @@ fn check_batches<F: DiskFile>(
     file: &F,
     start: u32,
     end: u32,
+    progress: &RecoveryProgress,
     mut accept: impl FnMut(&BatchHeader) -> bool,
 ) -> std::io::Result<u32> {
     let mut window = vec![0; WINDOW_BYTES.min((end - start) as usize)];
@@ -390,6 +425,7 @@ fn check_batches<F: DiskFile>(
         let remaining = (end - position) as usize;
         let wanted = window.len().min(remaining);
         let bytes = file.read_up_to_at(&mut window[..wanted], u64::from(position))?;
+        progress.add_scanned(bytes)?;
         let mut good = 0;
         let mut needed = 0;
         for item in BatchIter::new(&window[..bytes]) {

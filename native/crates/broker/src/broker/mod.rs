@@ -3,6 +3,7 @@
 //! Invariant: after `close` no thread of ours runs and no lock of ours is held; `close` may be called at any time, any number of times.
 
 mod addresses;
+pub mod partition_io;
 pub mod publish;
 mod threads;
 
@@ -26,6 +27,8 @@ use millrace_host::net::TcpListener;
 use millrace_host::{Instant, SyncService, clock};
 use millrace_replica::{FetchSessions, SessionLimits};
 use millrace_wire::error_codes;
+use partition_io::{JobGate, Recovery};
+use publish::HeldPublication;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -51,6 +54,10 @@ pub struct Broker {
     maintenance: Arc<Maintenance>,
     life: Mutex<Life>,
     next_append_token: AtomicU64,
+    jobs: JobGate,
+    recovery: Recovery,
+    /// A publication some of whose partitions are being recovered.
+    held: Mutex<Option<HeldPublication>>,
 }
 
 #[derive(Default)]
@@ -108,6 +115,9 @@ impl Broker {
             maintenance: Arc::default(),
             life: Mutex::default(),
             next_append_token: AtomicU64::new(1),
+            jobs: JobGate::default(),
+            recovery: Recovery::default(),
+            held: Mutex::default(),
         })
     }
 
@@ -327,6 +337,9 @@ impl Broker {
             "ConnectionCount".to_string(),
             self.shared.connections.total() as f64,
         ));
+        for (name, value) in self.recovery.metrics() {
+            values.push((name.to_string(), value as f64));
+        }
         let sessions = lock(&self.shared.sessions);
         values.push(("FetchSessionCount".to_string(), sessions.len() as f64));
         values.push((
@@ -371,8 +384,10 @@ impl Broker {
         life.listeners.clear();
         self.maintenance.stop();
         self.shared.flushes.stop();
+        self.stop_jobs();
         threads.append(&mut life.upkeep);
         drop(life);
+        self.jobs.shut();
         for thread in threads {
             // One that panicked has said so.
             let _ = thread.join();

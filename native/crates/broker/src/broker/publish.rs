@@ -10,12 +10,13 @@ use crate::partition::{
     Assignment, Effects, Partition, PartitionName, PartitionSettings, TopicConfig,
 };
 use crate::partition_table::{Topic, TopicId};
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
 use hashbrown::HashMap;
 use millrace_host::clock;
 use millrace_log::OpenError;
 use millrace_wire::error_codes;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 #[derive(Debug, Clone)]
 pub struct PublishedPartition {
@@ -49,30 +50,117 @@ pub struct PublishFailure {
     pub message: String,
 }
 
+/// What came of a publication.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Publication {
+    Done(Vec<PublishFailure>),
+    /// These partitions have to be recovered first; `publish_held` then takes the publication over.
+    Recovering(Vec<(TopicId, i32)>),
+}
+
 /// A partition that is new to this node.
-struct Opening<'a> {
-    topic: &'a PublishedTopic,
+pub(super) struct Opening {
+    topic_id: TopicId,
+    index: i32,
     name: Arc<str>,
     config: Arc<TopicConfig>,
-    published: &'a PublishedPartition,
+    assignment: Assignment,
 }
 
 /// Topic id and partition, with what became of it.
-type OpenedPartition = (TopicId, i32, Result<Arc<Partition>, (i16, String)>);
+pub(super) type OpenedPartition = (TopicId, i32, Result<Arc<Partition>, (i16, String)>);
+
+/// A publication that has not been taken over yet.
+pub(super) struct HeldPublication {
+    delta: Delta,
+    /// Name and settings of each topic in the delta, shared with what the table knows already.
+    known: HashMap<TopicId, (Arc<str>, Arc<TopicConfig>)>,
+    openings: HashMap<(TopicId, i32), Opening>,
+    opened: Vec<OpenedPartition>,
+    /// Openings somebody took to open and has not brought back.
+    under_way: usize,
+}
+
+impl HeldPublication {
+    pub(super) fn take_opening(&mut self, topic_id: &TopicId, index: i32) -> Option<Opening> {
+        let opening = self.openings.remove(&(*topic_id, index))?;
+        self.under_way += 1;
+        Some(opening)
+    }
+
+    pub(super) fn bring_back(&mut self, opened: OpenedPartition) {
+        self.under_way -= 1;
+        self.opened.push(opened);
+    }
+}
 
 impl Broker {
+    /// Takes a publication over, recovering on this thread what has to be recovered.
     pub fn publish(&self, delta: &Delta) -> Result<Vec<PublishFailure>, BrokerError> {
-        // One publication at a time, and none while closing.
+        match self.begin_publish(delta.clone())? {
+            Publication::Done(failures) => Ok(failures),
+            Publication::Recovering(_) => self.publish_held(),
+        }
+    }
+
+    /// Takes a publication over, unless partitions of it have to be recovered: then it is held, for jobs to do that and `publish_held` to
+    /// go on. One publication at a time.
+    pub fn begin_publish(&self, delta: Delta) -> Result<Publication, BrokerError> {
+        // None while closing.
         let _life = self.life()?;
-        let log_dirs = self
-            .log_dirs
-            .get()
-            .ok_or_else(|| BrokerError::new("NOT_OPEN", "the log directories are not open"))?;
+        if lock(&self.held).is_some() {
+            return Err(BrokerError::new("BUSY", "a publication is held"));
+        }
+        let log_dirs = self.opened_log_dirs()?;
         self.remove_topics(&delta.deleted_topic_ids, log_dirs);
+        let held = self.prepare(delta);
+        let recovering: Vec<_> = if log_dirs.iter().all(|dir| dir.is_clean) {
+            Vec::new()
+        } else {
+            let openings = held.openings.iter();
+            openings
+                .filter(|(_, opening)| log_dirs.must_recover(&opening.name, opening.index))
+                .map(|(key, _)| *key)
+                .collect()
+        };
+        if recovering.is_empty() {
+            return Ok(Publication::Done(self.take_over(held)));
+        }
+        self.recovery
+            .logs_left
+            .fetch_add(recovering.len() as u64, Ordering::Relaxed);
+        *lock(&self.held) = Some(held);
+        Ok(Publication::Recovering(recovering))
+    }
+
+    /// Takes over what `begin_publish` held. What no job has opened is opened here.
+    pub fn publish_held(&self) -> Result<Vec<PublishFailure>, BrokerError> {
+        let _life = self.life()?;
+        let held = {
+            let mut held = lock(&self.held);
+            if held.as_ref().is_some_and(|held| held.under_way > 0) {
+                return Err(BrokerError::new("BUSY", "partitions are being recovered"));
+            }
+            held.take()
+        };
+        let held = held.ok_or_else(|| BrokerError::new("NOT_HELD", "no publication is held"))?;
+        let failures = self.take_over(held);
+        self.recovery.logs_left.store(0, Ordering::Relaxed);
+        Ok(failures)
+    }
+
+    fn opened_log_dirs(&self) -> Result<&Arc<LogDirs>, BrokerError> {
+        self.log_dirs
+            .get()
+            .ok_or_else(|| BrokerError::new("NOT_OPEN", "the log directories are not open"))
+    }
+
+    /// Tells partitions that are open what changed, and lists those to open.
+    fn prepare(&self, delta: Delta) -> HeldPublication {
         let table = self.shared.table.load_full();
         let node_id = self.shared.options.node_id;
-        let mut openings = Vec::new();
-        let mut known: HashMap<TopicId, (Arc<str>, Arc<TopicConfig>)> = HashMap::new();
+        let mut openings = HashMap::new();
+        let mut known = HashMap::new();
         for topic in &delta.topics {
             let before = table.by_id(&topic.topic_id);
             let name = before.map_or_else(
@@ -88,32 +176,57 @@ impl Broker {
                 .iter()
                 .filter(|published| published.replicas.contains(&node_id))
             {
+                let assignment = assignment(published);
                 match before.and_then(|before| before.partition(published.partition)) {
                     Some(partition) => {
                         let mut effects = Effects::default();
-                        partition.on_published(assignment(published), &config, &mut effects);
+                        partition.on_published(assignment, &config, &mut effects);
                         let sync_need = std::mem::take(&mut effects.sync_need);
                         self.shared.apply(&mut effects);
                         self.shared.bring_about(sync_need, partition);
                     }
-                    None => openings.push(Opening {
-                        topic,
-                        name: Arc::clone(&name),
-                        config: Arc::clone(&config),
-                        published,
-                    }),
+                    None => {
+                        let opening = Opening {
+                            topic_id: topic.topic_id,
+                            index: published.partition,
+                            name: Arc::clone(&name),
+                            config: Arc::clone(&config),
+                            assignment,
+                        };
+                        openings.insert((topic.topic_id, published.partition), opening);
+                    }
                 }
             }
             known.insert(topic.topic_id, (name, config));
         }
-        let is_clean = log_dirs.iter().all(|dir| dir.is_clean);
-        // Opening after a clean stop is a few system calls; recovery is worth threads, and so are many partitions.
-        let threads = if is_clean && openings.len() < 32 {
+        HeldPublication {
+            delta,
+            known,
+            openings,
+            opened: Vec::new(),
+            under_way: 0,
+        }
+    }
+
+    fn take_over(&self, held: HeldPublication) -> Vec<PublishFailure> {
+        let HeldPublication {
+            delta,
+            mut known,
+            openings,
+            mut opened,
+            ..
+        } = held;
+        let openings: Vec<Opening> = openings.into_values().collect();
+        // Opening after a clean stop is a few system calls; many of them are worth threads, and so is recovery.
+        let threads = if openings.len() < 32 {
             1
         } else {
-            self.shared.options.recovery_threads_per_data_dir * log_dirs.iter().count()
+            let options = &self.shared.options;
+            options.recovery_threads_per_data_dir * options.log_dirs.len()
         };
-        let opened = in_parallel(&openings, threads, |opening| self.open_partition(opening));
+        opened.extend(in_parallel(&openings, threads, |opening| {
+            self.open_partition(opening)
+        }));
         let mut failures = Vec::new();
         let mut opened_partitions = Vec::new();
         let mut new_partitions: HashMap<(TopicId, i32), Arc<Partition>> = HashMap::new();
@@ -131,6 +244,7 @@ impl Broker {
                 }),
             }
         }
+        let table = self.shared.table.load_full();
         let mut topics = Vec::with_capacity(delta.topics.len());
         for topic in &delta.topics {
             let (name, config) = known.remove(&topic.topic_id).unwrap_or_else(|| {
@@ -168,17 +282,18 @@ impl Broker {
                 .log_dir
                 .on_opened(&partition.topic_name, partition.index);
         }
-        Ok(failures)
+        failures
     }
 
-    fn open_partition(&self, opening: &Opening<'_>) -> OpenedPartition {
+    pub(super) fn open_partition(&self, opening: &Opening) -> OpenedPartition {
         let Opening {
-            topic,
+            topic_id,
+            index,
             name,
             config,
-            published,
+            assignment,
         } = opening;
-        let (topic_id, index) = (topic.topic_id, published.partition);
+        let (topic_id, index) = (*topic_id, *index);
         if index < 0 {
             return (
                 topic_id,
@@ -212,10 +327,11 @@ impl Broker {
             Partition::open(
                 identity,
                 Arc::clone(&log_dir),
-                assignment(published),
+                *assignment,
                 Arc::clone(config),
                 settings,
                 clock::wall_ms(),
+                &self.recovery.progress,
             )
         };
         let opened = match open() {

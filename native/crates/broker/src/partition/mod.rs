@@ -17,7 +17,9 @@ use crate::log_dirs::LogDir;
 use crate::partition_table::TopicId;
 use crate::shared::lock;
 use millrace_host::disk::posix::PosixDisk;
-use millrace_log::{Log, LogConfig, OpenError, OpenHints, StorageError, Uuid};
+use millrace_log::{
+    Log, LogConfig, OpenError, OpenHints, OpenReport, RecoveryProgress, StorageError, Uuid,
+};
 use millrace_replica::{DelayedProduces, FlushRules, Leader, LeaderTerm, ProducerWindow, SyncNeed};
 use millrace_wire::apis::LeaderIdAndEpoch;
 use millrace_wire::error_codes;
@@ -161,6 +163,7 @@ impl Partition {
         config: Arc<TopicConfig>,
         settings: PartitionSettings,
         now_ms: i64,
+        progress: &RecoveryProgress,
     ) -> Result<Partition, OpenError> {
         let (hints, high_watermark) = log_dir.open_hints(&name.topic_name, name.index);
         let hints = OpenHints {
@@ -168,7 +171,14 @@ impl Partition {
             ..hints
         };
         let path = log_dir.partition_path(&name.topic_name, name.index);
-        let log = Log::open(PosixDisk, &path, config.log.clone(), hints, now_ms)?;
+        let log = Log::open_watched(
+            PosixDisk,
+            &path,
+            config.log.clone(),
+            hints,
+            now_ms,
+            progress,
+        )?;
         let leader = Leader::new(
             term_of(assignment, &config),
             config.flush,
@@ -213,6 +223,14 @@ impl Partition {
             state: Mutex::new(state),
             jobs: Mutex::default(),
         })
+    }
+
+    /// What opening the log had to do.
+    pub fn open_report(&self) -> Option<OpenReport> {
+        match &self.lock().storage {
+            Storage::Open(open) => Some(open.log.open_report().clone()),
+            Storage::Failed | Storage::Removed | Storage::Closed => None,
+        }
     }
 
     /// Whether the topic was deleted: whoever still holds this partition has to look it up again.
