@@ -17,6 +17,10 @@ export function metadataLogConfig(config: BrokerConfig): TopicNativeConfig {
     messageTimestampAfterMaxMs: NO_LIMIT,
     // Cut before snapshots, never compacted.
     compacted: false,
+    minCleanableDirtyRatio: 1,
+    minCompactionLagMs: 0,
+    maxCompactionLagMs: NO_LIMIT,
+    deleteRetentionMs: NO_LIMIT,
     minInsyncReplicas: 1,
     // Each batch says by itself whether it waits for the disk.
     flushPolicy: 'sync',

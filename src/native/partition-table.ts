@@ -13,6 +13,10 @@ export interface TopicNativeConfig {
   readonly messageTimestampBeforeMaxMs: number
   readonly messageTimestampAfterMaxMs: number
   readonly compacted: boolean
+  readonly minCleanableDirtyRatio: number
+  readonly minCompactionLagMs: number
+  readonly maxCompactionLagMs: number
+  readonly deleteRetentionMs: number
   readonly minInsyncReplicas: number
   readonly flushPolicy: 'sync' | 'replicated' | 'relaxed'
   readonly flushMessages: number

@@ -1,7 +1,7 @@
 //! Owns turning JavaScript values into the data plane's and back. Never keeps a reference to a JavaScript value.
 
 use millrace_broker::{BrokerError, FlushPolicy, FlushRules, TopicConfig, Wake};
-use millrace_log::LogConfig;
+use millrace_log::{CompactionConfig, LogConfig};
 use millrace_record::TimestampType;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -79,6 +79,10 @@ pub struct TopicNativeConfig {
     pub message_timestamp_before_max_ms: i64,
     pub message_timestamp_after_max_ms: i64,
     pub compacted: bool,
+    pub min_cleanable_dirty_ratio: f64,
+    pub min_compaction_lag_ms: i64,
+    pub max_compaction_lag_ms: i64,
+    pub delete_retention_ms: i64,
     pub min_insync_replicas: i64,
     pub flush_policy: String,
     pub flush_messages: i64,
@@ -120,6 +124,12 @@ pub fn topic_config(config: &TopicNativeConfig) -> Result<TopicConfig, Code> {
             message_timestamp_before_max_ms: limit(config.message_timestamp_before_max_ms),
             message_timestamp_after_max_ms: limit(config.message_timestamp_after_max_ms),
             compacted: config.compacted,
+            compaction: CompactionConfig {
+                min_cleanable_dirty_ratio: config.min_cleanable_dirty_ratio,
+                min_compaction_lag_ms: limit(config.min_compaction_lag_ms),
+                max_compaction_lag_ms: limit(config.max_compaction_lag_ms),
+                delete_retention_ms: limit(config.delete_retention_ms),
+            },
             file_delete_delay_ms: limit(config.file_delete_delay_ms),
         },
         min_in_sync_replicas: small(config.min_insync_replicas),

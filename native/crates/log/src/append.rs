@@ -264,7 +264,7 @@ impl<D: Disk> Log<D> {
         };
         Ok(age_ms
             > config
-                .segment_ms
+                .segment_ms_max()
                 .saturating_sub(roll_jitter_ms(config, active.base_offset)))
     }
 
@@ -409,7 +409,7 @@ fn spans(base_offset: i64, offset: i64) -> bool {
 
 /// This segment's own share of `segment.jitter.ms`: spread evenly by offset, and the same every time it is asked.
 fn roll_jitter_ms(config: &LogConfig, base_offset: i64) -> i64 {
-    let limit = config.segment_jitter_ms.min(config.segment_ms);
+    let limit = config.segment_jitter_ms.min(config.segment_ms_max());
     if limit <= 0 {
         return 0;
     }

@@ -4,7 +4,7 @@ use millrace_record::TimestampType;
 
 use crate::Uuid;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
     /// `segment.bytes`: a segment never grows beyond it.
     pub segment_bytes: u32,
@@ -26,6 +26,8 @@ pub struct LogConfig {
     pub message_timestamp_after_max_ms: i64,
     /// `cleanup.policy` contains compact: offsets may have gaps between segments.
     pub compacted: bool,
+    /// When and how a compacted log is cleaned.
+    pub compaction: CompactionConfig,
     /// `file.delete.delay.ms`: how long a deleted segment keeps its `.deleted` name before it is unlinked.
     pub file_delete_delay_ms: i64,
 }
@@ -43,7 +45,44 @@ impl Default for LogConfig {
             message_timestamp_before_max_ms: i64::MAX,
             message_timestamp_after_max_ms: 60 * 60 * 1000,
             compacted: false,
+            compaction: CompactionConfig::default(),
             file_delete_delay_ms: 60_000,
+        }
+    }
+}
+
+/// The topic's settings for the log cleaner.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CompactionConfig {
+    /// `min.cleanable.dirty.ratio`: the log is cleaned when more than this part of it is dirty.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`: a segment with a younger record stays as it is, and so does everything behind it.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: a record older than this makes a cleaning due whatever the ratio, and rolls the active segment.
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`: how long tombstones and transaction markers stay once they are all that is left.
+    pub delete_retention_ms: i64,
+}
+
+impl Default for CompactionConfig {
+    fn default() -> CompactionConfig {
+        CompactionConfig {
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 60 * 60 * 1000,
+        }
+    }
+}
+
+impl LogConfig {
+    /// `segment.ms`, or less where `max.compaction.lag.ms` must be kept: the active segment is never compacted.
+    pub(crate) fn segment_ms_max(&self) -> i64 {
+        let max_lag_ms = self.compaction.max_compaction_lag_ms;
+        if self.compacted && max_lag_ms > 0 {
+            self.segment_ms.min(max_lag_ms)
+        } else {
+            self.segment_ms
         }
     }
 }

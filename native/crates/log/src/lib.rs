@@ -10,6 +10,7 @@
 mod append;
 mod batch_scan;
 mod clean_shutdown;
+mod compaction;
 mod config;
 mod error;
 mod index_file;
@@ -39,7 +40,11 @@ mod test_log;
 
 pub use append::AppendInfo;
 pub use clean_shutdown::CleanShutdown;
-pub use config::{LogConfig, OpenHints};
+pub use compaction::{
+    Cleaned, Compaction, CompactionError, CompactionLimits, CompactionStats, Dirtiness, Pace,
+    ProducerTail, Replacement,
+};
+pub use config::{CompactionConfig, LogConfig, OpenHints};
 pub use error::{AppendError, Damage, OpenError, ReadError, StorageError};
 pub use leader_epochs::{EpochEndOffset, LeaderEpochs, NO_EPOCH_END};
 pub use log::{Log, OpenReport};

@@ -24,7 +24,7 @@ pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 
-const OFFSET_DIGITS: usize = 20;
+pub(crate) const OFFSET_DIGITS: usize = 20;
 /// The longest name most file systems take, and Kafka's limit.
 const NAME_BYTES_MAX: usize = 255;
 const UNIQUE_HEX_DIGITS: usize = 32;

@@ -69,6 +69,7 @@ impl<D: Disk> Log<D> {
         let files = SegmentFiles {
             disk,
             dir: Arc::from(dir),
+            suffix: "",
         };
         let is_new = !files.disk.exists(dir).attempt("look for", dir)?;
         if is_new {

@@ -79,34 +79,44 @@ impl<D: Disk> Log<D> {
                 first + count - 1 - step
             };
             let base_offset = self.segments[index].base_offset;
-            let log = self.files.path(base_offset, LOG_SUFFIX);
-            let deleted_log = with_suffix(&log, DELETED_SUFFIX);
-            let mut paths = Vec::new();
-            if self.files.rename_if_present(&log, &deleted_log)? {
-                paths.push(deleted_log);
-            }
-            for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX] {
-                let path = self.files.path(base_offset, suffix);
-                let deleted = with_suffix(&path, DELETED_SUFFIX);
-                // An index that stays behind has no segment and goes at the next open.
-                if self
-                    .files
-                    .rename_if_present(&path, &deleted)
-                    .unwrap_or(false)
-                {
-                    paths.push(deleted);
-                }
-            }
+            self.retire_files(base_offset, now_ms)?;
             self.segments.remove(index);
             self.read_positions.clear();
             self.sync.note_directory_change();
-            let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
-            for earlier in &mut self.deletions {
-                // A segment of the same base, deleted before, has been replaced by this one.
-                earlier.paths.retain(|path| !paths.contains(path));
-            }
-            self.deletions.push(PendingDeletion { due_ms, paths });
         }
+        Ok(())
+    }
+
+    /// Renames the files of a segment to `.deleted` and notes when they may go.
+    pub(crate) fn retire_files(
+        &mut self,
+        base_offset: i64,
+        now_ms: i64,
+    ) -> Result<(), StorageError> {
+        let log = self.files.path(base_offset, LOG_SUFFIX);
+        let deleted_log = with_suffix(&log, DELETED_SUFFIX);
+        let mut paths = Vec::new();
+        if self.files.rename_if_present(&log, &deleted_log)? {
+            paths.push(deleted_log);
+        }
+        for suffix in [INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX] {
+            let path = self.files.path(base_offset, suffix);
+            let deleted = with_suffix(&path, DELETED_SUFFIX);
+            // An index that stays behind has no segment and goes at the next open.
+            if self
+                .files
+                .rename_if_present(&path, &deleted)
+                .unwrap_or(false)
+            {
+                paths.push(deleted);
+            }
+        }
+        let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+        for earlier in &mut self.deletions {
+            // A segment of the same base, deleted before, has been replaced by this one.
+            earlier.paths.retain(|path| !paths.contains(path));
+        }
+        self.deletions.push(PendingDeletion { due_ms, paths });
         Ok(())
     }
 }

@@ -13,11 +13,17 @@ use crate::names;
 pub(crate) struct SegmentFiles<D: Disk> {
     pub(crate) disk: D,
     pub(crate) dir: Arc<Path>,
+    /// Behind every name: empty, or `.cleaned` while a segment is being written beside the live ones.
+    pub(crate) suffix: &'static str,
 }
 
 impl<D: Disk> SegmentFiles<D> {
     pub(crate) fn path(&self, base_offset: i64, suffix: &str) -> PathBuf {
-        names::segment_path(&self.dir, base_offset, suffix)
+        let path = names::segment_path(&self.dir, base_offset, suffix);
+        if self.suffix.is_empty() {
+            return path;
+        }
+        names::with_suffix(&path, self.suffix)
     }
 
     pub(crate) fn open(&self, path: &Path, mode: OpenMode) -> Result<D::File, StorageError> {

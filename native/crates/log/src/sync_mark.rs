@@ -136,6 +136,11 @@ impl<D: Disk> SyncState<D> {
         self.note_directory_change();
     }
 
+    /// How often the log was cut.
+    pub(crate) fn truncations(&self) -> u64 {
+        self.generation
+    }
+
     pub(crate) fn is_everything_synced(&self, log_end_offset: i64) -> bool {
         self.synced_offset == log_end_offset
             && self.rolled.is_empty()

@@ -67,11 +67,12 @@ impl<D: Disk> Log<D> {
             .max(1);
         if keep < self.segments.len() {
             self.drop_segments_from(keep)?;
-            self.files
-                .disk
-                .sync_dir(&self.files.dir)
-                .attempt("sync", &self.files.dir)?;
         }
+        // Also for a swap that compaction just made: were its names lost after the cut, the segments it replaced would come back whole.
+        self.files
+            .disk
+            .sync_dir(&self.files.dir)
+            .attempt("sync", &self.files.dir)?;
         let last = self.segments.last_mut().expect("the first segment is kept");
         let end_offset = match last.locate(&self.files, &self.config, offset)? {
             Some(located) => {

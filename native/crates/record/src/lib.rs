@@ -17,6 +17,7 @@ mod header;
 mod keyless;
 mod produced;
 mod records;
+mod retained;
 mod stamp;
 mod timestamp_lookup;
 pub mod varint;
@@ -36,5 +37,6 @@ pub use records::{
     DECOMPRESSED_BYTES_MAX, HeaderIter, HeaderView, Headers, RecordIter, RecordView, Records,
     records, records_with_limit,
 };
+pub use retained::{RetainedRecords, write_empty_batch};
 pub use stamp::{stamp_base_offset, stamp_leader_epoch, stamp_log_append_time};
 pub use timestamp_lookup::{TimestampAndOffset, offset_for_timestamp, offset_of_max_timestamp};

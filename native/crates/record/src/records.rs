@@ -99,6 +99,8 @@ pub struct RecordView<'a> {
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
     pub headers: Headers<'a>,
+    /// Key, value and headers as they lie in the batch: what a rewritten batch takes over unread.
+    pub(crate) encoded: &'a [u8],
 }
 
 /// The headers of one record; checked when the record was read.
@@ -199,6 +201,7 @@ impl<'a> RecordIter<'a> {
         let _attributes = fields.take(1)?;
         let timestamp_delta = fields.varlong()?;
         let offset_delta = fields.varint()?;
+        let encoded = fields.rest();
         let key = fields.nullable_bytes()?;
         let value = fields.nullable_bytes()?;
         let headers = read_headers(&mut fields)?;
@@ -222,6 +225,7 @@ impl<'a> RecordIter<'a> {
             key,
             value,
             headers,
+            encoded,
         })
     }
 }
