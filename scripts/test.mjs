@@ -13,6 +13,7 @@ const clientGroups = [
     prepare: async () => (await import('../test/clients/toolbox/kcat.mjs')).kcatPath(),
   },
   { name: 'Apache Kafka tools', file: 'test/clients/kafka-tools.test.ts', prepare: prepareKafka },
+  { name: 'log life under Apache Kafka tools', file: 'test/clients/kafka-log-life.test.ts', prepare: prepareKafka },
   {
     name: 'codec cross-check with Java',
     file: 'test/protocol/java-oracle',

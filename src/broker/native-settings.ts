@@ -20,6 +20,8 @@ export function nativeSettings(config: BrokerConfig, identity: NodeIdentity): Br
     maxIncrementalFetchSessionCacheSlots: config.number('max.incremental.fetch.session.cache.slots'),
     producerIdExpirationMs: config.number('producer.id.expiration.ms'),
     logFlushOffsetCheckpointIntervalMs: config.number('log.flush.offset.checkpoint.interval.ms'),
+    logRetentionCheckIntervalMs: config.number('log.retention.check.interval.ms'),
+    logInitialTaskDelayMs: config.number('log.initial.task.delay.ms'),
     numRecoveryThreadsPerDataDir: config.number('num.recovery.threads.per.data.dir'),
   }
 }

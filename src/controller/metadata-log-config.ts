@@ -26,6 +26,9 @@ export function metadataLogConfig(config: BrokerConfig): TopicNativeConfig {
     flushPolicy: 'sync',
     flushMessages: NO_LIMIT,
     flushMs: NO_LIMIT,
+    deletes: false,
+    retentionMs: -1,
+    retentionBytes: -1,
     fileDeleteDelayMs: config.number('internal.metadata.delete.delay.millis'),
   }
 }

@@ -94,6 +94,9 @@ function resolve(topic: TopicConfig): TopicNativeConfig {
     flushPolicy: topic.get('flush.policy') as TopicNativeConfig['flushPolicy'],
     flushMessages: topic.number('flush.messages'),
     flushMs: topic.number('flush.ms'),
+    deletes: topic.get('cleanup.policy').includes('delete'),
+    retentionMs: topic.number('retention.ms'),
+    retentionBytes: topic.number('retention.bytes'),
     fileDeleteDelayMs: topic.number('file.delete.delay.ms'),
   }
 }

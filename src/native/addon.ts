@@ -30,6 +30,8 @@ export interface BrokerOptions {
   readonly producerIdsPerPartitionMax?: number
   readonly syncThreads?: number
   readonly logFlushOffsetCheckpointIntervalMs?: number
+  readonly logRetentionCheckIntervalMs?: number
+  readonly logInitialTaskDelayMs?: number
   readonly numRecoveryThreadsPerDataDir?: number
   readonly spinUs?: number
 }

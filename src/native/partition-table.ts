@@ -1,7 +1,7 @@
 // Owns the shape of what the control plane pushes down: topics, leaders and the topic settings the log obeys.
 // Never holds logic; `#metadata` makes these values from an image.
 
-/** Settings of one topic that the log and the produce path obey. Times in ms, sizes in bytes; "no limit" is MAX_SAFE_INTEGER. */
+/** Settings of one topic that the log and the produce path obey. Times in ms, sizes in bytes; "no limit" is MAX_SAFE_INTEGER, for retention -1. */
 export interface TopicNativeConfig {
   readonly segmentBytes: number
   readonly segmentMs: number
@@ -21,6 +21,10 @@ export interface TopicNativeConfig {
   readonly flushPolicy: 'sync' | 'replicated' | 'relaxed'
   readonly flushMessages: number
   readonly flushMs: number
+  /** Segments go by age and size. */
+  readonly deletes: boolean
+  readonly retentionMs: number
+  readonly retentionBytes: number
   readonly fileDeleteDelayMs: number
 }
 

@@ -25,6 +25,9 @@ const config: TopicNativeConfig = {
   flushPolicy: 'sync',
   flushMessages: Number.MAX_SAFE_INTEGER,
   flushMs: Number.MAX_SAFE_INTEGER,
+  deletes: false,
+  retentionMs: -1,
+  retentionBytes: -1,
   fileDeleteDelayMs: 60_000,
 }
 const topicId = 'AAAAAAAAAAAAAAAAAAAAAQ'

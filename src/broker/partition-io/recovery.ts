@@ -1,8 +1,7 @@
 // Owns the recovery of a publication's partitions after an unclean stop: one job each, side by side, and what is said about it meanwhile.
 // Never decides what has to be recovered. Invariant: when `recover` resolves, every partition was tried; how it went is the core's to say.
-import type { Host, Logger } from '#host'
-import type { BrokerHandle, RecoveringPartition } from '#native'
-import { uuidFromBytes } from '#host'
+import { type Host, type Logger, uuidFromBytes } from '#host'
+import { type BrokerHandle, NativeError, type RecoveringPartition } from '#native'
 import type { PartitionIo } from './pool.ts'
 
 const PROGRESS_EVERY_MS = 5_000
@@ -40,6 +39,10 @@ export async function recover(partitions: readonly RecoveringPartition[], option
   }
   try {
     await Promise.all(Array.from({ length: partitionIo.concurrency }, lane))
+  } catch (error) {
+    if (error instanceof NativeError && error.code === 'CLOSED') throw error
+    // No worker could be had, or one broke. What was not recovered here is when the publication is taken over, only more slowly.
+    logger.warn('the pool partition-io failed; recovery goes on without it', { error })
   } finally {
     timer.cancel()
   }

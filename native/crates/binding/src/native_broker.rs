@@ -38,6 +38,8 @@ pub struct NativeBrokerOptions {
     pub producer_ids_per_partition_max: Option<i64>,
     pub sync_threads: Option<u32>,
     pub log_flush_offset_checkpoint_interval_ms: Option<i64>,
+    pub log_retention_check_interval_ms: Option<i64>,
+    pub log_initial_task_delay_ms: Option<i64>,
     pub num_recovery_threads_per_data_dir: Option<u32>,
     pub spin_us: Option<i64>,
 }
@@ -475,6 +477,14 @@ fn broker_options(options: NativeBrokerOptions) -> BrokerOptions {
         checkpoint_interval_ms: ms(
             options.log_flush_offset_checkpoint_interval_ms,
             defaults.checkpoint_interval_ms,
+        ),
+        retention_check_interval_ms: ms(
+            options.log_retention_check_interval_ms,
+            defaults.retention_check_interval_ms,
+        ),
+        initial_task_delay_ms: ms(
+            options.log_initial_task_delay_ms,
+            defaults.initial_task_delay_ms,
         ),
         recovery_threads_per_data_dir: options
             .num_recovery_threads_per_data_dir

@@ -1,9 +1,9 @@
-//! Owns the background upkeep of the data plane: checkpoints, silent producers, files and directories whose deletion is due.
-//! Never touches a socket. One thread, woken every second and when it is to stop.
+//! Owns the background upkeep of the data plane: checkpoints, retention, silent producers, files and directories whose deletion is due.
+//! Never touches a socket. One thread, woken every second (sooner if retention is to be checked more often) and when it is to stop.
 
 use crate::log_dirs::{CheckpointRow, LogDirs};
 use crate::metrics::Counter;
-use crate::partition::Partition;
+use crate::partition::{Effects, Partition};
 use crate::shared::{Shared, lock};
 use millrace_host::disk::Disk;
 use millrace_host::disk::posix::PosixDisk;
@@ -45,7 +45,10 @@ impl Maintenance {
         let mut next_checkpoint_ms =
             Instant::now().millis() + shared.options.checkpoint_interval_ms;
         let mut next_upkeep_ms = Instant::now().millis() + UPKEEP_MS;
-        while let Some(doomed) = self.wait() {
+        let retention_interval_ms = shared.options.retention_check_interval_ms.max(1);
+        let mut next_retention_ms = Instant::now().millis() + shared.options.initial_task_delay_ms;
+        let step = STEP.min(Duration::from_millis(retention_interval_ms));
+        while let Some(doomed) = self.wait(step) {
             for path in doomed {
                 note(PosixDisk.remove_dir_all(&path), shared);
             }
@@ -53,6 +56,10 @@ impl Maintenance {
             if now_ms >= next_upkeep_ms {
                 next_upkeep_ms = now_ms + UPKEEP_MS;
                 look_over(shared);
+            }
+            if now_ms >= next_retention_ms {
+                next_retention_ms = now_ms + retention_interval_ms;
+                retain(shared);
             }
             if now_ms >= next_checkpoint_ms {
                 next_checkpoint_ms = now_ms + shared.options.checkpoint_interval_ms;
@@ -62,11 +69,11 @@ impl Maintenance {
     }
 
     /// The next step, with the directories whose time has come. None when it is time to stop.
-    fn wait(&self) -> Option<Vec<PathBuf>> {
+    fn wait(&self, step: Duration) -> Option<Vec<PathBuf>> {
         let state = lock(&self.state);
         let (mut state, _) = self
             .changed
-            .wait_timeout_while(state, STEP, |state| !state.is_stopping)
+            .wait_timeout_while(state, step, |state| !state.is_stopping)
             .unwrap_or_else(PoisonError::into_inner);
         if state.is_stopping {
             return None;
@@ -85,6 +92,20 @@ fn look_over(shared: &Arc<Shared>) {
     }
     for path in due_files {
         note(PosixDisk.remove_file(&path), shared);
+    }
+}
+
+/// A look at each partition holds its lock for as long as renaming takes what is to go, and costs next to nothing where nothing is.
+fn retain(shared: &Arc<Shared>) {
+    for partition in partitions(shared) {
+        let mut effects = Effects::default();
+        let expired = partition.retain(clock::wall_ms(), &mut effects);
+        shared
+            .other_metrics()
+            .add(Counter::ExpiredSegmentsTotal, expired as u64);
+        let need = std::mem::take(&mut effects.sync_need);
+        shared.apply(&mut effects);
+        shared.bring_about(need, &partition);
     }
 }
 

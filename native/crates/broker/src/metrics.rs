@@ -52,6 +52,8 @@ counters! {
     BadFrameTruncated,
     AcksZeroClosedTotal,
     RemoveErrorsTotal,
+    /// Segments that retention let go.
+    ExpiredSegmentsTotal,
     ThreadPanicsTotal,
 }
 

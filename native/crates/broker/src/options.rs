@@ -46,6 +46,10 @@ pub struct BrokerOptions {
     pub sync_threads: usize,
     /// `log.flush.offset.checkpoint.interval.ms` and its siblings.
     pub checkpoint_interval_ms: u64,
+    /// `log.retention.check.interval.ms`
+    pub retention_check_interval_ms: u64,
+    /// `log.initial.task.delay.ms`: the first check comes this long after opening.
+    pub initial_task_delay_ms: u64,
     /// `num.recovery.threads.per.data.dir`
     pub recovery_threads_per_data_dir: usize,
     /// How long a reactor with requests in flight looks for more before it sleeps. 0 = never.
@@ -77,6 +81,8 @@ impl Default for BrokerOptions {
             producer_ids_per_partition_max: 10_000,
             sync_threads: 4,
             checkpoint_interval_ms: 60_000,
+            retention_check_interval_ms: 5 * 60 * 1000,
+            initial_task_delay_ms: 30_000,
             recovery_threads_per_data_dir: 2,
             spin_us: 0,
         }

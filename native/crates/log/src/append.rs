@@ -3,6 +3,7 @@
 //! Invariant: a call appends all of its batches or none; the log end offset moves once, after the bytes are written.
 
 use std::io::IoSlice;
+use std::path::Path;
 use std::sync::Arc;
 
 use millrace_host::disk::{Disk, DiskFile};
@@ -263,9 +264,11 @@ impl<D: Disk> Log<D> {
             None => now_ms.saturating_sub(active.created_ms),
         };
         Ok(age_ms
-            > config
-                .segment_ms_max()
-                .saturating_sub(roll_jitter_ms(config, active.base_offset)))
+            > config.segment_ms_max().saturating_sub(roll_jitter_ms(
+                config,
+                &self.files.dir,
+                active.base_offset,
+            )))
     }
 
     /// Begins a new segment at the log end offset, unless the active one is empty.
@@ -281,7 +284,7 @@ impl<D: Disk> Log<D> {
     }
 
     /// Every step before the last leaves the log as it was when it fails.
-    fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> Result<(), StorageError> {
+    pub(crate) fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> Result<(), StorageError> {
         let active = self
             .segments
             .last_mut()
@@ -407,13 +410,19 @@ fn spans(base_offset: i64, offset: i64) -> bool {
     offset - base_offset <= i64::from(i32::MAX)
 }
 
-/// This segment's own share of `segment.jitter.ms`: spread evenly by offset, and the same every time it is asked.
-fn roll_jitter_ms(config: &LogConfig, base_offset: i64) -> i64 {
+/// This segment's own share of `segment.jitter.ms`: spread evenly over logs and offsets, and the same every time it is asked.
+fn roll_jitter_ms(config: &LogConfig, dir: &Path, base_offset: i64) -> i64 {
     let limit = config.segment_jitter_ms.min(config.segment_ms_max());
     if limit <= 0 {
         return 0;
     }
+    // FNV-1a of the name: without it all logs that begin at offset 0 would share one age.
+    let name = dir.file_name().unwrap_or_default().as_encoded_bytes();
+    let log = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
     let mixed = (base_offset as u64)
+        .wrapping_add(log)
         .wrapping_add(1)
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         >> 11;

@@ -28,6 +28,12 @@ pub struct LogConfig {
     pub compacted: bool,
     /// When and how a compacted log is cleaned.
     pub compaction: CompactionConfig,
+    /// `cleanup.policy` contains delete: segments go by age and size. Without it they go only when they lie below the log start offset.
+    pub deletes: bool,
+    /// `retention.ms`: a segment whose largest timestamp is older than this goes. -1 = never.
+    pub retention_ms: i64,
+    /// `retention.bytes`: oldest segments go as long as the others still hold this much. -1 = no limit.
+    pub retention_bytes: i64,
     /// `file.delete.delay.ms`: how long a deleted segment keeps its `.deleted` name before it is unlinked.
     pub file_delete_delay_ms: i64,
 }
@@ -46,6 +52,9 @@ impl Default for LogConfig {
             message_timestamp_after_max_ms: 60 * 60 * 1000,
             compacted: false,
             compaction: CompactionConfig::default(),
+            deletes: true,
+            retention_ms: 7 * 24 * 60 * 60 * 1000,
+            retention_bytes: -1,
             file_delete_delay_ms: 60_000,
         }
     }

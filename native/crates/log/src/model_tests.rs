@@ -32,6 +32,11 @@ enum Operation {
     DeleteRecords {
         at: u16,
     },
+    Retain {
+        ms: i64,
+        bytes: u16,
+        at: u16,
+    },
     NewEpoch,
     Snapshot,
     Sync,
@@ -55,6 +60,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => any::<u16>().prop_map(|at| Operation::FindTime { at }),
         1 => any::<u16>().prop_map(|at| Operation::Truncate { at }),
         1 => any::<u16>().prop_map(|at| Operation::DeleteRecords { at }),
+        1 => (-1..3_000_i64, any::<u16>(), any::<u16>()).prop_map(|(ms, bytes, at)| Operation::Retain { ms, bytes, at }),
         1 => Just(Operation::NewEpoch),
         1 => Just(Operation::Snapshot),
         3 => Just(Operation::Sync),
@@ -178,6 +184,10 @@ impl<D: World> Model<D> {
                     self.disk.remove_file(&path).expect("remove");
                 }
             }
+            Operation::Retain { ms, bytes, at } => {
+                let mark = pick(*at, self.log_start_offset, self.log_end_offset);
+                self.retain(*ms, i64::from(*bytes), mark);
+            }
             Operation::NewEpoch => self.epoch += 1,
             Operation::Snapshot => self
                 .log
@@ -225,6 +235,28 @@ impl<D: World> Model<D> {
         assert_eq!(self.log.log_start_offset(), self.log_start_offset);
         assert!(self.log.synced_offset() <= self.log_end_offset);
         assert!(self.log.recovery_point() <= self.log.synced_offset());
+    }
+
+    /// Which segments go is for `retention_tests`; here it matters that what stays is what was there.
+    fn retain(&mut self, retention_ms: i64, retention_bytes: i64, high_watermark: i64) {
+        self.log.set_config(LogConfig {
+            retention_ms,
+            retention_bytes,
+            ..config()
+        });
+        let expired = self.log.expired_segments(high_watermark, self.now_ms);
+        let expired = expired.expect("look");
+        if expired > 0 {
+            if expired == self.log.segment_count() {
+                self.log.roll(self.now_ms).expect("roll");
+            }
+            let start = self.log.delete_oldest_segments(expired, self.now_ms);
+            let start = start.expect("delete");
+            assert!((self.log_start_offset..=high_watermark).contains(&start));
+            self.log_start_offset = start;
+            self.log_start_max = self.log_start_max.max(start);
+        }
+        self.log.set_config(config());
     }
 
     fn append(&mut self, batches: &[(u8, u16)]) {

@@ -1,5 +1,6 @@
-//! Owns letting go of the oldest part of a log: the log start offset, whole segments, and the two steps in which files go: renamed to
-//! `.deleted` at once, unlinked after `file.delete.delay.ms`. Never decides how much is too old.
+//! Owns letting go of the oldest part of a log: Kafka's rules for what is too old or too much, the log start offset, whole segments, and the
+//! two steps in which files go: renamed to `.deleted` at once, unlinked after `file.delete.delay.ms`. Never deletes what lies above the high
+//! watermark. A look costs as much as there is to delete, and one segment more: what is asked of a segment stays in memory.
 
 use std::path::PathBuf;
 
@@ -17,6 +18,72 @@ pub(crate) struct PendingDeletion {
 }
 
 impl<D: Disk> Log<D> {
+    /// How many of the oldest segments `retention.bytes` and `retention.ms` let go, under `cleanup.policy` delete. May be all of them: then
+    /// the caller rolls first, because the active segment is never deleted.
+    pub fn expired_segments(
+        &mut self,
+        high_watermark: i64,
+        now_ms: i64,
+    ) -> Result<usize, ReadError> {
+        let config = &self.config;
+        if self.fenced || !config.deletes {
+            return Ok(0);
+        }
+        let mut surplus_bytes = match u64::try_from(config.retention_bytes) {
+            Ok(limit) => self.size_bytes().saturating_sub(limit),
+            Err(_) => 0,
+        };
+        let mut expired = 0;
+        // By size first, as Kafka: what is surplus goes whatever its age, what is old goes from what is left.
+        while self.may_go(expired, high_watermark) {
+            let bytes = u64::from(self.segments[expired].size);
+            if bytes > surplus_bytes || surplus_bytes == 0 {
+                break;
+            }
+            surplus_bytes -= bytes;
+            expired += 1;
+        }
+        let retention_ms = self.config.retention_ms;
+        while retention_ms >= 0 && self.may_go(expired, high_watermark) {
+            let segment = &mut self.segments[expired];
+            let timestamp = segment.retention_timestamp(&self.files, &self.config)?;
+            if now_ms.saturating_sub(timestamp) <= retention_ms {
+                break;
+            }
+            expired += 1;
+        }
+        Ok(expired)
+    }
+
+    /// Begins a new segment because all of the log is to go. The caller keeps the producers in a snapshot before they can be read no more.
+    pub fn roll_expired(&mut self, now_ms: i64) -> Result<(), StorageError> {
+        assert!(!self.fenced, "nothing of a fenced log expires");
+        self.load_active()?;
+        self.roll_at(self.log_end_offset, now_ms)
+    }
+
+    /// Whether the segment at `index` may be deleted when those before it are: readers have seen all of it, and it is not the empty last one.
+    fn may_go(&self, index: usize, high_watermark: i64) -> bool {
+        let Some(segment) = self.segments.get(index) else {
+            return false;
+        };
+        let (end_offset, is_last) = match self.segments.get(index + 1) {
+            Some(next) => (next.base_offset, false),
+            None => (self.log_end_offset, true),
+        };
+        high_watermark >= end_offset && !(is_last && segment.size == 0)
+    }
+
+    /// Deletes the `count` oldest segments, never the active one, and moves the log start offset to what follows them.
+    pub fn delete_oldest_segments(&mut self, count: usize, now_ms: i64) -> Result<i64, ReadError> {
+        assert!(
+            count < self.segments.len(),
+            "the active segment is never deleted"
+        );
+        let first_kept = self.segments[count].base_offset;
+        self.delete_records_before(first_kept.max(self.log_start_offset), now_ms)
+    }
+
     /// Makes `offset` the log start offset, if it is higher, and deletes the segments that lie wholly below it. The caller has checked it
     /// against the high watermark, and checkpoints the new start. Returns the log start offset.
     pub fn delete_records_before(&mut self, offset: i64, now_ms: i64) -> Result<i64, ReadError> {
@@ -120,3 +187,7 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "retention_tests.rs"]
+mod tests;

@@ -317,8 +317,31 @@ impl<D: Disk> Segment<D> {
         files: &SegmentFiles<D>,
         config: &LogConfig,
     ) -> Result<Option<TimestampAndOffset>, ReadError> {
-        self.ensure_loaded(files, config)?;
+        if self.tail.is_none() {
+            self.ensure_loaded(files, config)?;
+        }
         Ok(self.tail.expect("loaded").largest)
+    }
+
+    /// What `retention.ms` counts from: the largest timestamp, or when the file was written where no batch has one. Read once: a segment
+    /// that was idle is idle again.
+    pub(crate) fn retention_timestamp(
+        &mut self,
+        files: &SegmentFiles<D>,
+        config: &LogConfig,
+    ) -> Result<i64, ReadError> {
+        let was_idle = self.file.is_none() && self.indexes.is_none();
+        let largest = self.largest_timestamp(files, config)?;
+        if was_idle {
+            self.release(files)?;
+        }
+        match largest.filter(|largest| largest.timestamp >= 0) {
+            Some(largest) => Ok(largest.timestamp),
+            None => {
+                let path = files.path(self.base_offset, LOG_SUFFIX);
+                Ok(files.disk.modified_ms(&path).attempt("look at", &path)?)
+            }
+        }
     }
 
     /// What `segment.ms` counts from: the max timestamp of the first batch.

@@ -18,7 +18,8 @@ use crate::partition_table::TopicId;
 use crate::shared::lock;
 use millrace_host::disk::posix::PosixDisk;
 use millrace_log::{
-    Log, LogConfig, OpenError, OpenHints, OpenReport, RecoveryProgress, StorageError, Uuid,
+    Log, LogConfig, OpenError, OpenHints, OpenReport, ReadError, RecoveryProgress, StorageError,
+    Uuid,
 };
 use millrace_replica::{DelayedProduces, FlushRules, Leader, LeaderTerm, ProducerWindow, SyncNeed};
 use millrace_wire::apis::LeaderIdAndEpoch;
@@ -307,6 +308,49 @@ impl Partition {
         open.leader.on_log_start(log_start_offset);
         effects.sync_need = SyncNeed::Now;
         Ok(log_start_offset)
+    }
+
+    /// Lets segments go that are too old or too many. Says how many went.
+    pub fn retain(&self, now_ms: i64, effects: &mut Effects) -> usize {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let Storage::Open(open) = &mut state.storage else {
+            return 0;
+        };
+        match self.delete_expired(open, now_ms) {
+            Ok(0) => 0,
+            Ok(deleted) => {
+                open.leader.on_log_start(open.log.log_start_offset());
+                effects.sync_need = SyncNeed::Now;
+                state.sync.note_need(&mut effects.sync_need);
+                deleted
+            }
+            // Whoever reads there or verifies the log says where the damage is; deleting it would hide it.
+            Err(ReadError::Corrupt { .. } | ReadError::OffsetOutOfRange { .. }) => 0,
+            Err(ReadError::Storage(error)) => {
+                effects
+                    .failures
+                    .push((self.log_dir.index, error.to_string()));
+                0
+            }
+        }
+    }
+
+    fn delete_expired(&self, open: &mut Open, now_ms: i64) -> Result<usize, ReadError> {
+        let expired = open
+            .log
+            .expired_segments(open.leader.high_watermark(), now_ms)?;
+        if expired == 0 {
+            return Ok(0);
+        }
+        if expired == open.log.segment_count() {
+            // The snapshot is of producers who are read back from what goes now.
+            self.producers(open, now_ms)?;
+            open.log.roll_expired(now_ms)?;
+            self.write_snapshot(open, now_ms)?;
+        }
+        open.log.delete_oldest_segments(expired, now_ms)?;
+        Ok(expired)
     }
 
     /// What there is to checkpoint. None when the log does not serve any more.

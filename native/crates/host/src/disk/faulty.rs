@@ -163,6 +163,10 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         self.inner.exists(path)
     }
 
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        self.inner.modified_ms(path)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         check(&self.plan, Operation::Rename)?;
         self.inner.rename(from, to)

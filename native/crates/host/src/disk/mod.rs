@@ -41,6 +41,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Entries of a directory, in no particular order. Names that are not UTF-8 are left out: nothing of ours has such a name.
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
     fn exists(&self, path: &Path) -> io::Result<bool>;
+    /// When the file was last written, in milliseconds since 1970. A memory disk knows no time: 0.
+    fn modified_ms(&self, path: &Path) -> io::Result<i64>;
     /// Replaces `to` if it exists.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove_file(&self, path: &Path) -> io::Result<()>;
