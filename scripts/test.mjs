@@ -15,6 +15,11 @@ const clientGroups = [
   { name: 'Apache Kafka tools', file: 'test/clients/kafka-tools.test.ts', prepare: prepareKafka },
   { name: 'log life under Apache Kafka tools', file: 'test/clients/kafka-log-life.test.ts', prepare: prepareKafka },
   {
+    name: 'Apache Kafka directories, both ways',
+    file: 'test/clients/kafka-directory.test.ts',
+    prepare: prepareKafka,
+  },
+  {
     name: 'codec cross-check with Java',
     file: 'test/protocol/java-oracle',
     prepare: async () => (await import('../test/protocol/java-oracle/oracle-build.mjs')).oracleClassPath(),

@@ -110,6 +110,7 @@ export class Broker {
     const wanted = clientListeners(config)
     const identity = nodeIdentity(config, config.logDirs, host)
     const { nodeId } = identity
+    const stored = Controller.read({ config, host, nodeId, batchCodec: nativeBatchCodec })
     let router: Router | undefined
     let fail: (error: Error) => void = () => {}
     const failed = new Promise<Error>(resolve => {
@@ -129,7 +130,7 @@ export class Broker {
     const { directoryIds, clusterId, cleanShutdown } = data.open()
     const listeners = data.bind(wanted)
 
-    const controller = await Controller.start({ config, host, nodeId, clusterId, batchCodec: nativeBatchCodec })
+    const controller = await Controller.start({ config, host, nodeId, clusterId, batchCodec: nativeBatchCodec, stored })
     shutdown.onClose('controller', () => controller.close())
     void controller.failed.then(fail)
     const channel: ControllerChannel = new InProcessChannel(controller)
@@ -202,6 +203,7 @@ export class Broker {
     data.setApiVersions(servedVersions())
 
     const brokerEpoch = await registration.register(advertisedListeners(config, listeners))
+    data.setBrokerEpoch(brokerEpoch)
     follower.start()
     await follower.reached(brokerEpoch)
     await unfenced(registration, follower, host)

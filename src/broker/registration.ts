@@ -5,7 +5,7 @@
 // Invariant: a heartbeat carries the epoch of the last registration and the offset this node has really applied.
 import type { Host, Timer } from '#host'
 import { brokerHeartbeat, brokerRegistration, KafkaError } from '#protocol'
-import { supportedFeatures } from './features.ts'
+import { registeredFeatures } from './features.ts'
 import type { ControllerAnswer, ControllerChannel } from './controller-channel.ts'
 import type { AdvertisedListener } from './listeners.ts'
 
@@ -53,7 +53,7 @@ export class Registration {
       clusterId,
       incarnationId: host.entropy.uuid(),
       listeners,
-      features: supportedFeatures.map(({ name, minVersion, maxVersion }) => ({
+      features: registeredFeatures.map(({ name, minVersion, maxVersion }) => ({
         name,
         minSupportedVersion: minVersion,
         maxSupportedVersion: maxVersion,

@@ -28,11 +28,13 @@ import {
   fetchSnapshot as fetchSnapshotApi,
   incrementalAlterConfigs as incrementalAlterConfigsApi,
   KafkaError,
+  type MetadataRecord,
   type RequestInput,
   type ResponseOf,
 } from '#protocol'
 import { BrokerSessions } from './broker-sessions.ts'
 import { fenceBroker, heartbeat, registerBroker } from './brokers.ts'
+import { faultOfStoredMetadata } from './carry-on.ts'
 import { completeMessage } from './complete-message.ts'
 import { incrementalAlterConfigs } from './configs.ts'
 import type { ControllerResult } from './controller-result.ts'
@@ -43,9 +45,11 @@ import { metadataLogConfig } from './metadata-log-config.ts'
 import { ObserverFetch } from './observer-fetch.ts'
 import { createPartitions } from './partitions.ts'
 import { allocateProducerIds } from './producer-ids.ts'
-import { formatQuorumState, parseQuorumState, QUORUM_STATE_FILE } from './quorum-state.ts'
+import { formatQuorumState, QUORUM_STATE_FILE } from './quorum-state.ts'
+import { RefusedDirectory } from './refused-directory.ts'
 import { SnapshotStore } from './snapshot-store.ts'
 import { SnapshotSchedule } from './snapshot-schedule.ts'
+import { readStoredMetadata, type StoredMetadata } from './stored-metadata.ts'
 import { createTopics, deleteTopics } from './topics.ts'
 import { METADATA_TOPIC, METADATA_TOPIC_ID } from './topic-names.ts'
 
@@ -55,6 +59,8 @@ export interface ControllerOptions {
   readonly nodeId: number
   readonly clusterId: string
   readonly batchCodec: BatchCodec
+  /** What `Controller.read` found, so that it is read once. */
+  readonly stored?: StoredMetadata
   /** Opens the log; the native one unless told. */
   readonly openLog?: (options: LogHandleOptions) => RawMetadataLog
 }
@@ -96,6 +102,22 @@ export class Controller {
   /** Settles when the metadata log cannot be written any more; nothing can be decided from then on. */
   readonly failed: Promise<Error>
 
+  /** Reads what lies there without changing anything, and refuses what cannot be carried on: throws RefusedDirectory. */
+  static read(options: Pick<ControllerOptions, 'config' | 'host' | 'nodeId' | 'batchCodec'>): StoredMetadata {
+    const { config, host, nodeId, batchCodec: codec } = options
+    const directory = join(config.metadataLogDir, `${METADATA_TOPIC}-0`)
+    let stored: StoredMetadata
+    try {
+      stored = readStoredMetadata({ directory, files: host.files, codec, logger: host.logger.child('controller') })
+    } catch (cause) {
+      // An assertion too: records that contradict each other are a broken log.
+      throw new RefusedDirectory(config.metadataLogDir, (cause as Error).message, { cause })
+    }
+    const fault = faultOfStoredMetadata(stored, nodeId)
+    if (fault !== null) throw new RefusedDirectory(config.metadataLogDir, fault)
+    return stored
+  }
+
   /** Opens the log, takes over under a new epoch, and writes the first records of a new cluster. */
   static async start(options: ControllerOptions): Promise<Controller> {
     return new Controller(options)
@@ -107,15 +129,15 @@ export class Controller {
     this.#options = options
     this.#logger = host.logger.child('controller')
     const directory = join(config.metadataLogDir, `${METADATA_TOPIC}-0`)
+    const stored = options.stored ?? Controller.read(options)
     const openLog = options.openLog ?? (logOptions => new LogHandle(logOptions))
     const log = openLog({ dir: directory, config: metadataLogConfig(config), topicId: METADATA_TOPIC_ID })
     const store = new SnapshotStore({ directory, files, codec, logger: this.#logger })
-    const { image, epochStarts, bytesSinceSnapshot } = loadMetadataLog(log, store, codec)
+    const { image, epochStarts, bytesSinceSnapshot } = loadMetadataLog(log, stored, codec)
 
     // The log knows every epoch that wrote to it; the file may know one that did not get that far.
     const statePath = join(directory, QUORUM_STATE_FILE)
-    const stateEpoch = parseQuorumState(files.read(statePath)?.toString('utf8') ?? '')?.leaderEpoch ?? 0
-    const leaderEpoch = Math.max(image.epoch, stateEpoch, 0) + 1
+    const leaderEpoch = Math.max(image.epoch, stored.quorumState?.leaderEpoch ?? 0, 0) + 1
     let fail: (error: Error) => void = () => {}
     this.failed = new Promise(resolve => {
       fail = resolve
@@ -132,9 +154,9 @@ export class Controller {
         fail(error)
       },
     })
-    this.#takeOver(image)
+    this.#takeOver(image, stored.bootstrap)
     this.#quorumState = files
-      .writeAtomic(statePath, formatQuorumState({ leaderId: nodeId, leaderEpoch }))
+      .writeAtomic(statePath, formatQuorumState({ leaderId: nodeId, leaderEpoch }, image.quorum.kraftVersion))
       .catch(error => {
         this.#logger.warn('the quorum state cannot be written', { file: statePath, error })
       })
@@ -197,19 +219,26 @@ export class Controller {
   }
 
   /** Each epoch begins with a record that says who leads; a new cluster goes on with its first settings. */
-  #takeOver(image: MetadataImage): void {
+  #takeOver(image: MetadataImage, bootstrap: readonly MetadataRecord[] | null): void {
     const { nodeId, batchCodec, host } = this.#options
-    const voters = [{ voterId: nodeId }]
+    const { kraftVersion, voters: known } = image.quorum
+    const voters = [
+      { voterId: nodeId, ...(kraftVersion === 0 ? {} : { voterDirectoryId: known?.[0]?.voterDirectoryId }) },
+    ]
     const leaderChange = encodeControlRecord({
       type: 'LeaderChange',
-      version: 0,
+      version: kraftVersion,
       leaderId: nodeId,
       voters,
       grantingVoters: voters,
     })
     const records = [{ ...leaderChange, timestamp: BigInt(host.clock.nowMs()) }]
     this.#log.writeControl(encodeBatch({ records, isControl: true }, batchCodec), records.length)
-    if (image.features.size === 0) this.#log.write(bootstrapRecords())
+    // A controller that died in the middle of an operation left it open: it never happened (KIP-868).
+    if (image.transaction !== null) {
+      this.#log.write([{ type: 'AbortTransactionRecord', reason: 'a new controller took over' }])
+    }
+    if (image.features.size === 0) this.#log.write(bootstrapRecords(bootstrap))
   }
 
   #handlers(): ReadonlyMap<number, Served> {

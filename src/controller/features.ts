@@ -1,10 +1,12 @@
 // Owns feature levels: which are finalised in a new cluster, and whether a broker can live under those that are.
 // Invariant: a feature is finalised only when what it promises works; clients change their behaviour by it.
 import { METADATA_VERSION, METADATA_VERSION_LATEST, type MetadataImage, type SupportedFeatureImage } from '#metadata'
-import { KafkaError, type MetadataRecordInput } from '#protocol'
+import { KafkaError, type MetadataRecord, type MetadataRecordInput } from '#protocol'
 
-/** The first records of a new cluster. */
-export function bootstrapRecords(): readonly MetadataRecordInput[] {
+/** The first records of a new cluster: those it was formatted with, which say at least its metadata.version, or our own. */
+export function bootstrapRecords(formatted: readonly MetadataRecord[] | null): readonly MetadataRecordInput[] {
+  const names = formatted?.map(record => (record.type === 'FeatureLevelRecord' ? record.name : ''))
+  if (formatted !== null && names?.includes(METADATA_VERSION)) return formatted
   return [{ type: 'FeatureLevelRecord', name: METADATA_VERSION, featureLevel: METADATA_VERSION_LATEST }]
 }
 

@@ -6,4 +6,6 @@
  *  Start at  controller.ts (the only doer), then topics.ts for the shape of a decision. Why: docs/internals/metadata.md */
 export { Controller, type ControllerAnswer, type ControllerOptions, type RequestOrigin } from './controller.ts'
 export type { ControllerResult } from './controller-result.ts'
+export { RefusedDirectory } from './refused-directory.ts'
+export type { StoredMetadata } from './stored-metadata.ts'
 export { METADATA_TOPIC, METADATA_TOPIC_ID } from './topic-names.ts'

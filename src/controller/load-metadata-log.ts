@@ -1,10 +1,10 @@
-// Owns the reading of the metadata log at start: the newest snapshot, then every batch after it.
-// Never writes. Invariant: the image it returns holds the whole log, or it throws; nothing is skipped.
+// Owns bringing the metadata log, opened for writing, and what was read of it before together.
+// Invariant: the image it returns holds the whole log, or it throws; nothing is skipped.
 import { loadBatches, type MetadataImage } from '#metadata'
 import { type BatchCodec, KafkaError } from '#protocol'
-import { EpochStarts } from './epoch-starts.ts'
+import type { EpochStarts } from './epoch-starts.ts'
 import type { RawMetadataLog } from './metadata-log.ts'
-import type { SnapshotStore } from './snapshot-store.ts'
+import type { StoredMetadata } from './stored-metadata.ts'
 
 const READ_BYTES = 4 * 1024 * 1024
 
@@ -15,21 +15,19 @@ export interface LoadedMetadataLog {
   readonly bytesSinceSnapshot: number
 }
 
-export function loadMetadataLog(log: RawMetadataLog, snapshots: SnapshotStore, codec: BatchCodec): LoadedMetadataLog {
-  let image = snapshots.load()
-  const epochStarts = new EpochStarts()
-  if (image.epoch >= 0) epochStarts.note(image.epoch, image.offset)
+export function loadMetadataLog(log: RawMetadataLog, stored: StoredMetadata, codec: BatchCodec): LoadedMetadataLog {
+  const { epochStarts } = stored
+  let { image, bytesSinceSnapshot } = stored
   if (log.startOffset > image.offset + 1n) {
     throw broken(
       `it begins at offset ${log.startOffset} and the newest readable snapshot ends before, at ${image.offset + 1n}`,
     )
   }
   if (log.endOffset < image.offset + 1n) {
-    throw broken(
-      `it ends at offset ${log.endOffset}, before the snapshot that was made of it, which ends at ${image.offset + 1n}`,
-    )
+    // Everything the log has is in the snapshot: it goes on behind it. Tools that copy only snapshots leave such a directory.
+    if (bytesSinceSnapshot === 0) log.startAt(image.offset + 1n)
+    else throw broken(`it ends at offset ${log.endOffset}, before what was read of it up to ${image.offset + 1n}`)
   }
-  let bytesSinceSnapshot = 0
   while (image.offset + 1n < log.endOffset) {
     const bytes = log.read(image.offset + 1n, READ_BYTES)
     const loaded = loadBatches(image, bytes, {

@@ -26,6 +26,8 @@ export interface RawMetadataLog {
   ): Promise<{ readonly baseOffset: bigint; readonly lastOffset: bigint }>
   read(offset: bigint, maxBytes: number): Buffer
   deleteBefore(offset: bigint): void
+  /** Drops everything and goes on, empty, at `offset`. */
+  startAt(offset: bigint): void
   close(): void
 }
 

@@ -66,6 +66,21 @@ export interface ControllerImage {
   readonly features: readonly SupportedFeatureImage[]
 }
 
+/** A voter of the metadata quorum, as control records of kraft.version 1 name it (KIP-853). */
+export interface VoterImage {
+  readonly voterId: number
+  readonly voterDirectoryId: string
+  readonly endpoints: readonly { readonly name: string; readonly host: string; readonly port: number }[]
+  readonly kRaftVersionFeature: { readonly minSupportedVersion: number; readonly maxSupportedVersion: number }
+}
+
+/** What control records say about the quorum. */
+export interface QuorumImage {
+  readonly kraftVersion: number
+  /** Null under kraft.version 0: the voters are a setting then. */
+  readonly voters: readonly VoterImage[] | null
+}
+
 export const NO_LEADER = -1
 
 const INTERNAL_TOPICS: ReadonlySet<string> = new Set([

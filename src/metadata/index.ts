@@ -10,9 +10,12 @@ export {
   type ListenerImage,
   NO_LEADER,
   type PartitionImage,
+  type QuorumImage,
   type SupportedFeatureImage,
   type TopicImage,
+  type VoterImage,
 } from './images.ts'
+export { CARRIED_FEATURES, type CarriedFeature, ELIGIBLE_LEADER_REPLICAS } from './carried-features.ts'
 export { imageRecords, partitionRecord } from './image-records.ts'
 export { type LoadedBatches, loadBatches, type LoadOptions, replayBatch } from './metadata-batches.ts'
 export { MetadataDelta } from './metadata-delta.ts'
@@ -33,5 +36,5 @@ export {
   metadataVersionOf,
   recordVersion,
 } from './record-versions.ts'
-export { decodeSnapshot, encodeSnapshot, type SnapshotOptions } from './snapshot.ts'
+export { decodeBootstrap, decodeSnapshot, encodeSnapshot, type SnapshotOptions } from './snapshot.ts'
 export { compareSnapshotIds, parseSnapshotFileName, type SnapshotId, snapshotFileName } from './snapshot-id.ts'

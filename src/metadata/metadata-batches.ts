@@ -1,7 +1,7 @@
 // Owns the step from batches of the metadata log to records replayed into a delta.
 // Never skips what it does not know: a record type from the future stops the node rather than being lost.
 import { assert } from '#host'
-import { type BatchCodec, decodeBatches, metadataRecords, type RecordBatch } from '#protocol'
+import { type BatchCodec, decodeBatches, decodeControlRecord, metadataRecords, type RecordBatch } from '#protocol'
 import { MetadataDelta } from './metadata-delta.ts'
 import type { MetadataImage } from './metadata-image.ts'
 
@@ -35,9 +35,11 @@ export function loadBatches(image: MetadataImage, bytes: Buffer, options: LoadOp
   return offset === image.offset ? null : { delta, image: delta.apply({ offset, epoch }) }
 }
 
-/** Control batches (leader changes, voters) move the offset and say nothing about the cluster. */
 export function replayBatch(delta: MetadataDelta, batch: RecordBatch): void {
-  if (batch.isControl) return
+  if (batch.isControl) {
+    for (const record of batch.records()) delta.replayControl(decodeControlRecord(record))
+    return
+  }
   for (const { value } of batch.records()) {
     assert(value !== null, 'a metadata record has a value')
     delta.replay(metadataRecords.decode(value))

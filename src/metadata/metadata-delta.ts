@@ -2,7 +2,7 @@
 // Never decides: a record that does not fit the image is a broken log, and stops the node.
 // Invariant: one delta costs as much as its records, not as the cluster; a delta is applied once and then only read.
 import { assert, AssertionError } from '#host'
-import type { MetadataRecord, MetadataRecordOf } from '#protocol'
+import type { ControlRecord, MetadataRecord, MetadataRecordOf } from '#protocol'
 import {
   type BrokerImage,
   isInternalTopic,
@@ -66,6 +66,16 @@ export class MetadataDelta {
       return
     }
     this.#replayInTransaction(this.#image.transaction, record)
+  }
+
+  /** Leader changes and snapshot frames say nothing about the cluster; the rest says who votes. */
+  replayControl(record: ControlRecord): void {
+    assert(!this.#applied, 'a delta takes no records after it was applied')
+    if (record.type === 'KRaftVersion') {
+      this.#image.quorum = { ...this.#image.quorum, kraftVersion: record.kRaftVersion }
+    } else if (record.type === 'KRaftVoters') {
+      this.#image.quorum = { ...this.#image.quorum, voters: record.voters }
+    }
   }
 
   /** The image at `offset`, which a batch of leader epoch `epoch` holds. */

@@ -1,7 +1,7 @@
 // Owns what a node believes about the cluster at one offset of the metadata log. Never changes: a delta makes the next one.
 // Invariant: byName and byId hold the same topics; two images share everything in which they do not differ.
 import type { MetadataRecord } from '#protocol'
-import type { BrokerImage, ControllerImage, TopicImage } from './images.ts'
+import type { BrokerImage, ControllerImage, QuorumImage, TopicImage } from './images.ts'
 import { PersistentMap } from './persistent-map.ts'
 
 /** Names that differ only by this share their metric names in Kafka, so one of them keeps the other out. */
@@ -120,6 +120,7 @@ export interface MetadataImageParts {
   readonly topics: TopicsImage
   readonly brokers: ReadonlyMap<number, BrokerImage>
   readonly controllers: ReadonlyMap<number, ControllerImage>
+  readonly quorum: QuorumImage
   readonly configs: ConfigsImage
   /** Finalised levels; kraft.version is not among them, it lives in control records. */
   readonly features: ReadonlyMap<string, number>
@@ -138,6 +139,7 @@ export class MetadataImage implements MetadataImageParts {
     topics: TopicsImage.empty,
     brokers: new Map(),
     controllers: new Map(),
+    quorum: { kraftVersion: 0, voters: null },
     configs: ConfigsImage.empty,
     features: new Map(),
     nextProducerId: 0n,
@@ -150,6 +152,7 @@ export class MetadataImage implements MetadataImageParts {
   readonly topics: TopicsImage
   readonly brokers: ReadonlyMap<number, BrokerImage>
   readonly controllers: ReadonlyMap<number, ControllerImage>
+  readonly quorum: QuorumImage
   readonly configs: ConfigsImage
   readonly features: ReadonlyMap<string, number>
   readonly nextProducerId: bigint
@@ -162,6 +165,7 @@ export class MetadataImage implements MetadataImageParts {
     this.topics = parts.topics
     this.brokers = parts.brokers
     this.controllers = parts.controllers
+    this.quorum = parts.quorum
     this.configs = parts.configs
     this.features = parts.features
     this.nextProducerId = parts.nextProducerId

@@ -1,19 +1,24 @@
 // Owns the content of a metadata snapshot, in Kafka's format (KIP-630): consecutive v2 batches with offsets from 0,
-//   control batch: SnapshotHeader   data batches: the records of the image   control batch: SnapshotFooter
+//   control batch: SnapshotHeader, and under kraft.version 1 KRaftVersion and KRaftVoters   data batches: the records of the image   control batch: SnapshotFooter
 // all with the epoch of the snapshot id. Invariant: one without a footer is not finished and is not read.
+import { assert } from '#host'
 import {
   type BatchCodec,
+  type ControlRecordInput,
   decodeBatches,
   decodeControlRecord,
   encodeBatch,
   encodeControlRecord,
   KafkaError,
+  type MetadataRecord,
   metadataRecords,
+  type RecordBatch,
   type RecordInput,
 } from '#protocol'
 import { imageRecords } from './image-records.ts'
 import { replayBatch } from './metadata-batches.ts'
 import { MetadataDelta } from './metadata-delta.ts'
+import type { QuorumImage } from './images.ts'
 import { MetadataImage } from './metadata-image.ts'
 import type { SnapshotId } from './snapshot-id.ts'
 
@@ -35,10 +40,16 @@ export function encodeSnapshot(image: MetadataImage, options: SnapshotOptions): 
     batches.push(encodeBatch({ records, baseOffset: nextOffset, partitionLeaderEpoch: image.epoch, isControl }, codec))
     nextOffset += BigInt(records.length)
   }
-  const control = (record: Parameters<typeof encodeControlRecord>[0]): void =>
-    close([{ ...encodeControlRecord(record), timestamp }], true)
+  const control = (records: readonly ControlRecordInput[]): void =>
+    close(
+      records.map(record => ({ ...encodeControlRecord(record), timestamp })),
+      true,
+    )
 
-  control({ type: 'SnapshotHeader', version: 0, lastContainedLogTimestamp: timestamp })
+  control([
+    { type: 'SnapshotHeader', version: 0, lastContainedLogTimestamp: timestamp },
+    ...quorumRecords(image.quorum),
+  ])
   let open: RecordInput[] = []
   let openBytes = 0
   for (const record of imageRecords(image)) {
@@ -51,13 +62,38 @@ export function encodeSnapshot(image: MetadataImage, options: SnapshotOptions): 
     openBytes = 0
   }
   if (open.length > 0) close(open, false)
-  control({ type: 'SnapshotFooter', version: 0 })
+  control([{ type: 'SnapshotFooter', version: 0 }])
   return Buffer.concat(batches)
+}
+
+/** Without voters in the log they are a setting, and so is the version. */
+function quorumRecords({ kraftVersion, voters }: QuorumImage): readonly ControlRecordInput[] {
+  if (kraftVersion === 0) return []
+  const version: ControlRecordInput = { type: 'KRaftVersion', version: 0, kRaftVersion: kraftVersion }
+  return voters === null ? [version] : [version, { type: 'KRaftVoters', version: 0, voters }]
 }
 
 /** Throws CORRUPT_MESSAGE for anything that is not a whole snapshot. */
 export function decodeSnapshot(id: SnapshotId, bytes: Buffer, codec: BatchCodec): MetadataImage {
   const delta = new MetadataDelta(MetadataImage.empty)
+  for (const batch of snapshotBatches(id, bytes, codec)) replayBatch(delta, batch)
+  return delta.apply({ offset: id.endOffset - 1n, epoch: id.epoch })
+}
+
+/** The records of `bootstrap.checkpoint`, with which a formatted cluster is to begin; a snapshot in form. */
+export function decodeBootstrap(bytes: Buffer, codec: BatchCodec): readonly MetadataRecord[] {
+  const records: MetadataRecord[] = []
+  for (const batch of snapshotBatches({ endOffset: 0n, epoch: 0 }, bytes, codec)) {
+    if (batch.isControl) continue
+    for (const { value } of batch.records()) {
+      assert(value !== null, 'a metadata record has a value')
+      records.push(metadataRecords.decode(value))
+    }
+  }
+  return records
+}
+
+function* snapshotBatches(id: SnapshotId, bytes: Buffer, codec: BatchCodec): Generator<RecordBatch> {
   let first = true
   let finished = false
   for (const batch of decodeBatches(bytes, codec, { incompleteTail: 'refuse' })) {
@@ -72,10 +108,9 @@ export function decodeSnapshot(id: SnapshotId, bytes: Buffer, codec: BatchCodec)
     } else if (first) {
       throw corrupt(id, 'it begins without a header')
     }
-    replayBatch(delta, batch)
+    yield batch
   }
   if (!finished) throw corrupt(id, 'it has no footer')
-  return delta.apply({ offset: id.endOffset - 1n, epoch: id.epoch })
 }
 
 function corrupt(id: SnapshotId, why: string): KafkaError {

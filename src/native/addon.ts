@@ -88,6 +88,7 @@ export interface RawBroker {
   deleteRecords(topicId: Buffer, partition: number, offset: number): { lowWatermark: number; errorCode: number }
   offsetForLeaderEpoch(topicId: Buffer, partition: number, epoch: number): { epoch: number; endOffset: number }
   metrics(): Record<string, number>
+  setBrokerEpoch(brokerEpoch: number): void
   drain(timeoutMs: number): void
   close(): void
 }
@@ -101,6 +102,7 @@ export interface RawLog {
   takeCompletions(): Buffer | null
   read(offset: number, maxBytes: number): Buffer
   deleteBefore(offset: number): void
+  startAt(offset: number): void
   truncate(offset: number): void
   close(): void
 }

@@ -146,6 +146,11 @@ export class BrokerHandle {
     return this.#closed ? {} : callNative(() => this.#raw.metrics())
   }
 
+  /** The registration this node acts under: a clean stop leaves it in the directories. */
+  setBrokerEpoch(brokerEpoch: bigint): void {
+    if (!this.#closed) callNative(() => this.#raw.setBrokerEpoch(offsetNumber(brokerEpoch)))
+  }
+
   /** Stops accepting, lets requests in flight finish for at most `timeoutMs`, flushes. */
   drain(timeoutMs: number): void {
     if (!this.#closed) callNative(() => this.#raw.drain(timeoutMs))

@@ -52,6 +52,12 @@ export class LogHandle {
     return BigInt(callNative(() => this.#raw.appendSync(batch, leaderEpoch)))
   }
 
+  /** Drops everything and goes on, empty, at `offset`. Durable when it returns. */
+  startAt(offset: bigint): void {
+    this.#assertOpen()
+    callNative(() => this.#raw.startAt(offsetNumber(offset)))
+  }
+
   /** Whole batches from the one that contains `offset` on; empty at the log end. */
   read(offset: bigint, maxBytes: number): Buffer {
     this.#assertOpen()

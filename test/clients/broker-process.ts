@@ -32,7 +32,7 @@ export async function startBrokerProcess(overrides: Record<string, string | numb
     ...overrides,
   }
   const args = Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`])
-  let child = await start(args)
+  let child = await startMillrace(args)
   const ended = () =>
     new Promise<number | NodeJS.Signals | null>(done => {
       if (child.exitCode !== null || child.signalCode !== null) done(child.signalCode ?? child.exitCode)
@@ -50,7 +50,7 @@ export async function startBrokerProcess(overrides: Record<string, string | numb
       return how
     },
     async restart() {
-      child = await start(args)
+      child = await startMillrace(args)
     },
     async remove() {
       await broker.stop()
@@ -60,7 +60,8 @@ export async function startBrokerProcess(overrides: Record<string, string | numb
   return broker
 }
 
-async function start(args: readonly string[]): Promise<ChildProcess> {
+/** `millrace start` with these arguments, ready. */
+export async function startMillrace(args: readonly string[]): Promise<ChildProcess> {
   const child = spawn(process.execPath, [join(repositoryRoot, 'dist', 'cli', 'main.cjs'), 'start', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -47,7 +47,7 @@ describe('the metadata log', () => {
       clusterId: '',
       leaderId: 1,
       leaderEpoch: 1,
-      votedId: 1,
+      votedId: -1,
       appliedOffset: 0,
       currentVoters: [{ voterId: 1 }],
       data_version: 0,

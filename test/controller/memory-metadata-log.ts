@@ -84,6 +84,11 @@ export class MemoryMetadataLog implements RawMetadataLog {
     this.#start = offset
   }
 
+  startAt(offset: bigint): void {
+    this.#batches = []
+    this.#start = offset
+  }
+
   close(): void {}
 
   /** The log as the next process finds it: after a power cut only what was synced, else everything written. */

@@ -26,7 +26,7 @@ export const apiVersions: ApiHandler<typeof apiVersionsApi> = {
       ),
       finalizedFeaturesEpoch: image.offset,
       finalizedFeatures: Array.from(image.features)
-        .filter(([, level]) => level > 0)
+        .filter(([name, level]) => level > 0 && supportedFeatures.some(feature => feature.name === name))
         .map(([name, level]) => ({ name, minVersionLevel: level, maxVersionLevel: level })),
     }
   },

@@ -352,6 +352,11 @@ impl NativeBroker {
     }
 
     #[napi]
+    pub fn set_broker_epoch(&self, broker_epoch: i64) {
+        self.broker.set_broker_epoch(broker_epoch);
+    }
+
+    #[napi]
     pub fn drain(&self, timeout_ms: i64) {
         self.broker
             .drain(Duration::from_millis(u64::from(small(timeout_ms))));

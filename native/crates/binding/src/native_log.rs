@@ -77,6 +77,11 @@ impl NativeLog {
     }
 
     #[napi]
+    pub fn start_at(&self, offset: i64) -> Result<(), Code> {
+        self.log.start_at(offset).map_err(thrown)
+    }
+
+    #[napi]
     pub fn truncate(&self, offset: i64) -> Result<(), Code> {
         self.log.truncate(offset).map_err(thrown)
     }

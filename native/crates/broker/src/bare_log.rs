@@ -151,6 +151,19 @@ impl BareLog {
             .map_err(|error| unreadable(&error))
     }
 
+    /// Drops everything and goes on, empty, at `offset`.
+    pub fn start_at(&self, offset: i64) -> Result<(), BrokerError> {
+        if offset < 0 {
+            return Err(BrokerError::new(
+                "INVALID_OFFSET",
+                "offsets are never negative",
+            ));
+        }
+        lock(&self.inner.log)
+            .truncate_fully(offset, clock::wall_ms())
+            .map_err(|error| unreadable(&error))
+    }
+
     pub fn truncate(&self, offset: i64) -> Result<(), BrokerError> {
         lock(&self.inner.log)
             .truncate(offset, clock::wall_ms())

@@ -15,7 +15,7 @@ use millrace_log::{
 };
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -43,6 +43,9 @@ pub struct LogDir {
     path: PathBuf,
     pub directory_id: Uuid,
     pub is_clean: bool,
+    /// Of the registration this node acts under, for the clean marker: Kafka's controller takes a node that comes back with it for one that lost
+    /// nothing. -1 until it is registered.
+    broker_epoch: AtomicI64,
     /// None once closed: then the lock is free for the next owner.
     directory: Mutex<Option<LogDirectory<PosixDisk>>>,
     /// Partitions that lie here and whose log nobody has opened yet, with what the checkpoints say of them.
@@ -186,7 +189,9 @@ impl LogDir {
     pub fn close(&self, is_clean: bool) -> Result<(), StorageError> {
         let is_clean = is_clean && (self.is_clean || lock(&self.unopened).is_empty());
         match lock(&self.directory).take() {
-            Some(directory) if is_clean => directory.write_clean_shutdown(-1),
+            Some(directory) if is_clean => {
+                directory.write_clean_shutdown(self.broker_epoch.load(Ordering::Relaxed))
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -236,6 +241,12 @@ impl LogDirs {
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<LogDir>> {
         self.dirs.iter()
+    }
+
+    pub fn set_broker_epoch(&self, broker_epoch: i64) {
+        for dir in &self.dirs {
+            dir.broker_epoch.store(broker_epoch, Ordering::Relaxed);
+        }
     }
 
     /// Directories of partitions deleted before the last stop.
@@ -298,6 +309,7 @@ impl LogDirs {
             path: directory.path().to_path_buf(),
             directory_id: directory.directory_id(),
             is_clean,
+            broker_epoch: AtomicI64::new(-1),
             unopened: Mutex::new(unopened.collect()),
             partitions: AtomicUsize::new(partitions.len()),
             directory: Mutex::new(Some(directory)),

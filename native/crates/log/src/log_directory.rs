@@ -134,9 +134,10 @@ impl<D: Disk> LogDirectory<D> {
             }
             result => result.attempt("lock", &lock_path)?,
         };
+        // First of all: a directory that is refused is left as it is.
+        let meta = settle_meta(&disk, path, identity)?;
         let clean_shutdown = take_marker(&disk, path)?;
         remove_temporary_files(&disk, path)?;
-        let meta = settle_meta(&disk, path, identity)?;
         Ok(LogDirectory {
             disk,
             path: path.to_path_buf(),

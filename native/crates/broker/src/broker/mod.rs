@@ -251,6 +251,13 @@ impl Broker {
         self.send_to_token(token, Message::RespondNone { token });
     }
 
+    /// Tells the directories under which registration this node acts.
+    pub fn set_broker_epoch(&self, broker_epoch: i64) {
+        if let Some(log_dirs) = self.log_dirs.get() {
+            log_dirs.set_broker_epoch(broker_epoch);
+        }
+    }
+
     pub fn close_connection(&self, token: u64) {
         self.send_to_token(token, Message::CloseConnection { token });
     }
