@@ -11,7 +11,7 @@ import { main, root } from './steps.mjs'
 const dist = join(root, 'dist')
 
 const library = {
-  entries: ['index', 'client/index', 'protocol/index', 'test-kit/index'],
+  entries: ['index', 'client/index', 'log/index', 'protocol/index', 'test-kit/index'],
   inside: [],
   output: { format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
 }

@@ -1,5 +1,5 @@
 // Owns the search for the addon and the shape of its surface. Never used outside this folder.
-// Invariant: the addon is loaded once a process, first by the main thread (its state is process-global).
+// Invariant: the addon is loaded once a thread, and its state is the process's: what one thread opened another finds.
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -107,6 +107,72 @@ export interface RawLog {
   close(): void
 }
 
+/** Settings of an embedded log; "no limit" is MAX_SAFE_INTEGER. */
+export interface EmbeddedOptions {
+  readonly segmentBytes: number
+  readonly segmentMs: number
+  readonly indexIntervalBytes: number
+  readonly fileDeleteDelayMs: number
+  readonly retentionBytes?: number
+  readonly retentionMs?: number
+  readonly slots: number
+  readonly slotBytes: number
+  readonly verifyChecksums: boolean
+}
+
+/** Whole, checked batches in memory. `table` holds pairs of f64: base offset and position of a batch, ascending, the first one always. */
+export interface RawStretch {
+  readonly bytes: ArrayBuffer
+  readonly table: ArrayBuffer
+  readonly baseOffset: number
+  readonly endOffset: number
+  readonly isMapped: boolean
+}
+
+/** The class `NativeEmbeddedLog` as the binding exports it. */
+export interface RawEmbeddedLog {
+  page(): ArrayBuffer | null
+  copyPage(page: Uint8Array): void
+  wantWake(): void
+  arena(): ArrayBuffer | null
+  handOver(
+    slot: number,
+    bytes: number,
+    recordCount: number,
+    baseTimestamp: number,
+    maxTimestamp: number,
+    baseOffset: number,
+    wantsSync: boolean,
+    failures: number,
+  ): number
+  handOverOwned(
+    batch: Uint8Array,
+    recordCount: number,
+    baseTimestamp: number,
+    maxTimestamp: number,
+    baseOffset: number,
+    wantsSync: boolean,
+    failures: number,
+  ): void
+  handOverPacked(
+    packed: Uint8Array,
+    timestamp: number,
+    slot: number,
+    baseOffset: number,
+    wantsSync: boolean,
+    failures: number,
+  ): [count: number, nextSlot: number]
+  flush(): void
+  requestSync(): void
+  stretch(offset: number, spanBytes: number, mayLend: boolean): RawStretch | null
+  read(offset: number, maxBytes: number, mayLend: boolean): RawStretch | null
+  offsetForTimestamp(timestamp: number): number | null
+  truncate(offset: number): number
+  deleteBefore(offset: number): number
+  lastFailure(): { code: string; message: string } | null
+  close(): void
+}
+
 export interface Addon {
   crc32c(bytes: Buffer): number
   compress(codec: number, level: number, bytes: Buffer): Buffer
@@ -115,8 +181,10 @@ export interface Addon {
   addNumbers(a: number, b: number): number
   sumBytes(bytes: Buffer): number
   echoBatch(bytes: Buffer): Buffer
-  /** The one function for workers: they load the addon by themselves, by `addonFile`. */
+  /** The one function for workers of the pool: they load the addon by themselves, by `addonFile`. */
   partitionIo(handle: number, job: PartitionIoJob): Record<string, number>
+  refusedExternalBuffers(): number
+  readonly NativeEmbeddedLog: new (dir: string, options: EmbeddedOptions | null, onWake: () => void) => RawEmbeddedLog
   readonly NativeBroker: new (options: BrokerOptions, onWake: () => void) => RawBroker
   readonly NativeLog: new (
     dir: string,
@@ -152,11 +220,15 @@ export function addonFile(): string {
   return loaded.file
 }
 
-function load(): { readonly addon: Addon; readonly file: string } {
+/** The addon for what takes part in the life of the process: a broker and its logs belong to the main thread, which outlives every worker. */
+export function mainThreadAddon(): Addon {
   if (!isMainThread) {
-    // A native callback into a worker that ends crashes Node 20 (node issue 55706).
-    throw new NativeError('WORKER_THREAD', 'the native core is loaded by the main thread, not by a worker thread')
+    throw new NativeError('WORKER_THREAD', 'a broker runs on the main thread, not in a worker thread')
   }
+  return addon()
+}
+
+function load(): { readonly addon: Addon; readonly file: string } {
   const requireAddon = createRequire(import.meta.url)
   const refusals: unknown[] = []
   for (const built of builtAddons()) {

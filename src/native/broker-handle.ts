@@ -4,9 +4,9 @@
 import { assert, uuidToBytes } from '#host'
 import {
   type ApiVersionRange,
-  addon,
   type BoundListener,
   type BrokerOptions,
+  mainThreadAddon,
   type OpenedLogDirs,
   type RawBroker,
 } from './addon.ts'
@@ -43,7 +43,7 @@ export class BrokerHandle {
 
   constructor(options: BrokerOptions, events: BrokerEvents) {
     this.#events = events
-    const Broker = addon().NativeBroker
+    const Broker = mainThreadAddon().NativeBroker
     this.#raw = callNative(() => new Broker(options, () => this.#takeEvents()))
   }
 

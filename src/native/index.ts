@@ -4,10 +4,18 @@
  *  Never     decides anything, and never lets a raw addon object out.
  *  Start at  broker-handle.ts, then event-stream.ts. */
 export { addonFile } from './addon.ts'
-export type { ApiVersionRange, BoundListener, BrokerOptions, OpenedLogDirs } from './addon.ts'
+export type {
+  ApiVersionRange,
+  BoundListener,
+  BrokerOptions,
+  EmbeddedOptions,
+  OpenedLogDirs,
+  RawStretch,
+} from './addon.ts'
 export type { Appended } from './appends.ts'
 export { BrokerHandle, type BrokerEvents, type Offsets } from './broker-handle.ts'
 export { codec, crossings, nativeBatchCodec } from './codec.ts'
+export { EmbeddedHandle, type EmbeddedHandleOptions } from './embedded-handle.ts'
 export { decodeEvents, type LogDirFailedEvent, type NativeEvent, type RequestEvent } from './event-stream.ts'
 export { LogHandle, type LogHandleOptions } from './log-handle.ts'
 export { NativeError } from './native-error.ts'

@@ -1,7 +1,7 @@
 // Owns one bare log directory (the metadata log). Never knows what its records mean.
 // Invariant: an append resolves only when written (and synced, if asked); after `close` every call is refused.
 import { uuidToBytes } from '#host'
-import { addon, type RawLog } from './addon.ts'
+import { mainThreadAddon, type RawLog } from './addon.ts'
 import { type Appended, Appends } from './appends.ts'
 import { decodeEvents } from './event-stream.ts'
 import { callNative, NativeError } from './native-error.ts'
@@ -23,7 +23,7 @@ export class LogHandle {
 
   /** Opens the directory, recovering it after an unclean stop. */
   constructor(options: LogHandleOptions) {
-    const Log = addon().NativeLog
+    const Log = mainThreadAddon().NativeLog
     const config =
       options.topicId === undefined ? options.config : { ...options.config, topicId: uuidToBytes(options.topicId) }
     this.#raw = callNative(() => new Log(options.dir, config, () => this.#takeCompletions()))

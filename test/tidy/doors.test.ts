@@ -13,6 +13,7 @@ const edges: Record<string, readonly string[]> = {
   coordinator: ['host', 'config', 'protocol', 'native', 'metadata'],
   broker: ['host', 'config', 'protocol', 'native', 'metadata', 'controller', 'coordinator'],
   client: ['host', 'config', 'protocol', 'native'],
+  log: ['host', 'config', 'native'],
   'test-kit': ['host', 'config', 'protocol', 'native', 'broker', 'client'],
   cli: ['host', 'config', 'protocol', 'native', 'broker', 'client'],
 }
@@ -25,7 +26,8 @@ const crateEdges: Record<string, readonly string[]> = {
   log: ['host', 'record'],
   replica: ['record'],
   broker: ['host', 'log', 'record', 'replica', 'wire'],
-  binding: ['broker', 'host', 'log', 'record', 'wire'],
+  embedded: ['host', 'log', 'record'],
+  binding: ['broker', 'embedded', 'host', 'log', 'record', 'wire'],
 }
 
 const folders = [...new Set(under('src', '.ts').map(path => path.split('/')[1] ?? ''))].filter(

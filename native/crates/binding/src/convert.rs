@@ -5,12 +5,19 @@ use millrace_log::{CompactionConfig, LogConfig};
 use millrace_record::TimestampType;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Error, Status};
+use napi::{Env, Error, Status};
 use napi_derive::napi;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An error code as JavaScript gets it in `error.code`.
 #[derive(Debug, Clone)]
 pub struct Code(&'static str);
+
+impl From<&'static str> for Code {
+    fn from(code: &'static str) -> Code {
+        Code(code)
+    }
+}
 
 impl AsRef<str> for Code {
     fn as_ref(&self) -> &str {
@@ -40,7 +47,7 @@ pub fn invalid(message: impl Into<String>) -> Error<Code> {
 /// The largest integer a JavaScript number holds exactly; stands for "no limit".
 const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
-fn limit(value: i64) -> i64 {
+pub fn limit(value: i64) -> i64 {
     if value >= MAX_SAFE_INTEGER {
         i64::MAX
     } else {
@@ -147,8 +154,10 @@ pub fn topic_config(config: &TopicNativeConfig) -> Result<TopicConfig, Code> {
     })
 }
 
-/// A function of any thread that makes the main thread call `on_wake`. It does not keep the process alive.
-pub fn waker(on_wake: &Function<'_, (), ()>) -> Result<Wake, Code> {
+/// A function of any thread that makes the JavaScript thread of `env` call `on_wake`. It does not keep that thread alive, and does nothing once
+/// the thread's environment has begun to end: Node 20 crashes when a function of a terminated worker is called (node issue 55706), so a cleanup
+/// hook, registered after the function was made and hence run before its own end, takes it away under the lock that every call holds.
+pub fn waker(env: &Env, on_wake: &Function<'_, (), ()>) -> Result<Wake, Code> {
     type OnWake = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
     let built = on_wake
         .build_threadsafe_function()
@@ -156,8 +165,22 @@ pub fn waker(on_wake: &Function<'_, (), ()>) -> Result<Wake, Code> {
         .weak::<true>()
         .build();
     let on_wake: OnWake = built.map_err(|error| invalid(error.reason.clone()))?;
+    let living = Arc::new(Mutex::new(Some(on_wake)));
+    let at_end = Arc::downgrade(&living);
+    env.add_env_cleanup_hook(at_end, |at_end| {
+        if let Some(living) = at_end.upgrade() {
+            lock(&living).take();
+        }
+    })
+    .map_err(|error| invalid(error.reason.clone()))?;
     Ok(Box::new(move || {
-        // Refused only while the process ends; then nobody is there to wake.
-        let _ = on_wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        if let Some(on_wake) = &*lock(&living) {
+            // Refused only while the process ends; then nobody is there to wake.
+            let _ = on_wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
     }))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

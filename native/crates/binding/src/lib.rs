@@ -1,6 +1,7 @@
 //! Binding: the Node addon over the data plane.
 //!
-//! Owns      the classes `NativeBroker` and `NativeLog` and a few functions (one of them, `partitionIo`, for workers too), as JavaScript sees them.
+//! Owns      the classes `NativeBroker`, `NativeLog` and `NativeEmbeddedLog` and a few functions (one of them, `partitionIo`, for the pool's
+//!           workers), as JavaScript sees them.
 //! May touch every crate below it, and napi. The only crate that knows Node exists.
 //! Never     decides anything: it converts and forwards. Never blocks on a client; only opening and closing wait for the disk.
 //! Start at  native_broker.rs. Who calls it: src/native/addon.ts (the only loader), where the same surface is declared in TypeScript.
@@ -16,6 +17,8 @@
 
 mod convert;
 mod crossing;
+mod embedded_log;
+mod external;
 mod native_broker;
 mod native_log;
 mod partition_io;

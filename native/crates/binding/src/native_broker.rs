@@ -3,10 +3,12 @@
 use crate::convert::{
     Code, Result, TopicNativeConfig, invalid, small, thrown, topic_config, topic_id, waker,
 };
+use crate::external::Bytes;
 use millrace_broker::{
     Broker, BrokerOptions, Delta, ListenAddress, Publication, PublishFailure, PublishedPartition,
     PublishedTopic, partition_io,
 };
+use napi::Env;
 use napi::bindgen_prelude::{Buffer, Function};
 use napi_derive::napi;
 use std::collections::HashMap;
@@ -140,10 +142,12 @@ pub struct NativeBroker {
 impl NativeBroker {
     #[napi(constructor)]
     pub fn new(
+        env: Env,
         options: NativeBrokerOptions,
         on_wake: Function<'_, (), ()>,
     ) -> Result<NativeBroker, Code> {
-        let broker = Broker::new(broker_options(options), waker(&on_wake)?).map_err(thrown)?;
+        let broker =
+            Broker::new(broker_options(options), waker(&env, &on_wake)?).map_err(thrown)?;
         let broker = Arc::new(broker);
         let handle = partition_io::register(&broker);
         Ok(NativeBroker { broker, handle })
@@ -237,10 +241,10 @@ impl NativeBroker {
     }
 
     #[napi]
-    pub fn take_events(&self, max_bytes: i64) -> Option<Buffer> {
+    pub fn take_events(&self, max_bytes: i64) -> Option<Bytes> {
         self.broker
             .take_events(usize::try_from(max_bytes).unwrap_or(0))
-            .map(Buffer::from)
+            .map(Bytes)
     }
 
     #[napi]
@@ -283,10 +287,10 @@ impl NativeBroker {
         partition: i32,
         offset: i64,
         max_bytes: i64,
-    ) -> Result<Buffer, Code> {
+    ) -> Result<Bytes, Code> {
         self.broker
             .read_log(&topic_id(topic)?, partition, offset, small(max_bytes))
-            .map(Buffer::from)
+            .map(Bytes)
             .map_err(thrown)
     }
 

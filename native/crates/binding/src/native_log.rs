@@ -3,8 +3,10 @@
 use crate::convert::{
     Code, Result, TopicNativeConfig, small, thrown, topic_config, topic_id, waker,
 };
+use crate::external::Bytes;
 use millrace_broker::BareLog;
-use napi::bindgen_prelude::{Buffer, Function};
+use napi::Env;
+use napi::bindgen_prelude::Function;
 use napi_derive::napi;
 use std::path::Path;
 
@@ -17,6 +19,7 @@ pub struct NativeLog {
 impl NativeLog {
     #[napi(constructor)]
     pub fn new(
+        env: Env,
         dir: String,
         config: TopicNativeConfig,
         on_wake: Function<'_, (), ()>,
@@ -26,7 +29,7 @@ impl NativeLog {
             Path::new(&dir),
             topic_config(&config)?.log,
             id,
-            waker(&on_wake)?,
+            waker(&env, &on_wake)?,
         )
         .map_err(thrown)?;
         Ok(NativeLog { log })
@@ -59,15 +62,15 @@ impl NativeLog {
     }
 
     #[napi]
-    pub fn take_completions(&self) -> Option<Buffer> {
-        self.log.take_completions().map(Buffer::from)
+    pub fn take_completions(&self) -> Option<Bytes> {
+        self.log.take_completions().map(Bytes)
     }
 
     #[napi]
-    pub fn read(&self, offset: i64, max_bytes: i64) -> Result<Buffer, Code> {
+    pub fn read(&self, offset: i64, max_bytes: i64) -> Result<Bytes, Code> {
         self.log
             .read(offset, small(max_bytes))
-            .map(Buffer::from)
+            .map(Bytes)
             .map_err(thrown)
     }
 

@@ -87,6 +87,50 @@ impl<D: Disk> Log<D> {
         }))
     }
 
+    /// The stretch of a segment that `offset` lies in, when it is cut at batch boundaries into stretches of about `span_bytes`: the same
+    /// stretch for every offset in it, unless the log grew or was cut meanwhile. None at or behind the log end.
+    pub fn read_stretch(
+        &mut self,
+        offset: i64,
+        span_bytes: u32,
+    ) -> Result<Option<ReadSlice<D>>, ReadError> {
+        let log_end_offset = self.log_end_offset;
+        if offset < self.log_start_offset || offset >= log_end_offset {
+            return self.read(offset, span_bytes, log_end_offset, true);
+        }
+        let Some((index, position)) = self.position_of(offset)? else {
+            return Ok(None);
+        };
+        let aligned = position / span_bytes * span_bytes;
+        let segment = &mut self.segments[index];
+        let (start, _) = segment.last_boundary(&self.files, &self.config, 0, aligned)?;
+        let limit = aligned.saturating_add(span_bytes);
+        let (mut end, next_offset) = if limit >= segment.size {
+            (segment.size, None)
+        } else {
+            segment.last_boundary(&self.files, &self.config, start, limit)?
+        };
+        let mut next_offset_hint = next_offset.unwrap_or(log_end_offset);
+        if end <= position {
+            // The batch that holds the offset crosses the limit: it is the last of its stretch.
+            let mut holder = None;
+            segment.scan(&self.files, position, |located| {
+                holder = Some(*located);
+                false
+            })?;
+            let holder = holder.expect("a position below the end begins a batch");
+            (end, next_offset_hint) = (holder.end(), holder.header.next_offset());
+        }
+        let file = Arc::clone(self.segments[index].file(&self.files)?);
+        self.limit_closed_files(index)?;
+        Ok(Some(ReadSlice {
+            file,
+            position: u64::from(start),
+            bytes: end - start,
+            next_offset_hint,
+        }))
+    }
+
     /// The segment and position of the first batch that ends at or behind `offset`. None when no batch does.
     pub(crate) fn position_of(&mut self, offset: i64) -> Result<Option<(usize, u32)>, ReadError> {
         let first = self

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod batch_iter;
+mod batch_writer;
 mod builder;
 mod checksum;
 pub mod compression;
@@ -23,6 +24,7 @@ mod timestamp_lookup;
 pub mod varint;
 
 pub use batch_iter::BatchIter;
+pub use batch_writer::{BatchWriter, RecordsSummary, seal};
 pub use builder::{BatchBuilder, Header};
 pub use checksum::{crc32c, verify_crc};
 pub use compression::Compression;

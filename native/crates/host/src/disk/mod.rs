@@ -1,9 +1,11 @@
 //! The file system as the log needs it: positional reads and writes on shared handles, directories, one advisory lock.
 //!
-//! Owns      the trait `Disk` and its three forms: `posix` (the real one), `memory` (knows what a power loss would keep), `faulty` (fails on order).
+//! Owns      the trait `Disk` and its forms: `posix` (the real one), `mappable` (the real one for files that are also mapped),
+//!           `memory` (knows what a power loss would keep), `faulty` (fails on order).
 //! Never     retries a failed sync: after one failure a handle's `sync_data` fails for good, because the kernel has marked the lost pages clean.
 
 pub mod faulty;
+pub mod mappable;
 pub mod memory;
 pub mod posix;
 
