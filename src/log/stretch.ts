@@ -53,7 +53,7 @@ export class Stretch {
     this.generation = generation
     this.isMapped = raw.isMapped
     this.#table = new Float64Array(raw.table)
-    this.#parsed = new Array<BatchBytes | undefined>(this.#table.length / 2).fill(undefined)
+    this.#parsed = Array.from({ length: this.#table.length / 2 }, () => undefined)
   }
 
   /** The batch that holds `offset` or, in a hole that compaction left, the next one; null when it lies behind the last. */

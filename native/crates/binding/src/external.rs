@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use napi::bindgen_prelude::ToNapiValue;
 use napi::{Env, check_status, sys};
 
+/// One in this many lent bytes counts as memory of JavaScript's.
+const COUNTED_PART: i64 = 8;
+
 /// How often this process's host refused lent memory.
 static REFUSED: AtomicU32 = AtomicU32::new(0);
 
@@ -68,16 +71,21 @@ pub fn lend<T: Lendable>(env: &Env, owner: T) -> napi::Result<Option<JsBytes>> {
         }
         check_status!(status, "cannot create an ArrayBuffer")?;
     }
-    // The memory is a file's pages or counted once already: the collector is not to hurry for it.
-    env.adjust_external_memory(-bytes)?;
+    env.adjust_external_memory(-uncounted(bytes))?;
     Ok(Some(JsBytes(value)))
+}
+
+/// Lent memory is a file's pages, or counted elsewhere: the collector needs to hurry for a small part of it only, but for that it does, since
+/// what is mapped and forgotten stays mapped until it comes round.
+fn uncounted(bytes: i64) -> i64 {
+    bytes - bytes / COUNTED_PART
 }
 
 extern "C" fn give_back<T>(env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
     // SAFETY: `hint` is the box that `lend` made, and Node calls this once for it.
     let lent = unsafe { Box::from_raw(hint.cast::<Lent<T>>()) };
     // Undoes what `lend` did; that it fails while the environment ends does not matter.
-    let _ = Env::from_raw(env).adjust_external_memory(lent.bytes);
+    let _ = Env::from_raw(env).adjust_external_memory(uncounted(lent.bytes));
     drop(lent.owner);
 }
 

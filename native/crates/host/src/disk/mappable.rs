@@ -31,8 +31,8 @@ struct Maps {
     living: AtomicUsize,
     /// End of the furthest map since there last was none.
     end: AtomicU64,
-    /// How long the file was when this process first opened it.
-    found_bytes: u64,
+    /// How long the file was when this process first opened it, as far as that part has not been cut off since.
+    found_bytes: AtomicU64,
 }
 
 impl Maps {
@@ -104,7 +104,7 @@ impl Disk for MappableDisk {
             Some(maps) => Arc::clone(maps),
             None => {
                 let maps = Arc::new(Maps {
-                    found_bytes: file.len()?,
+                    found_bytes: AtomicU64::new(file.len()?),
                     ..Maps::default()
                 });
                 all.insert(path.to_path_buf(), Arc::clone(&maps));
@@ -277,10 +277,12 @@ impl DiskFile for MappableFile {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut all = self.disk.lock_maps();
         let Current { file, maps } = self.current();
-        let may_be_mapped =
-            maps.reach_beyond(len) || (len < maps.found_bytes && !is_zero_from(&file, len)?);
+        let was_there = len < maps.found_bytes.load(Ordering::Acquire);
+        let may_be_mapped = maps.reach_beyond(len) || (was_there && !is_zero_from(&file, len)?);
         if !may_be_mapped {
-            return file.set_len(len);
+            file.set_len(len)?;
+            maps.found_bytes.fetch_min(len, Ordering::AcqRel);
+            return Ok(());
         }
         let replacement = self.replace_with_prefix(&file, len)?;
         all.insert(self.path.clone(), Arc::clone(&replacement.maps));
