@@ -159,6 +159,10 @@ impl Disk for MappableDisk {
         PosixDisk.sync_dir(path)
     }
 
+    fn modified_ms(&self, path: &Path) -> io::Result<i64> {
+        PosixDisk.modified_ms(path)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<PosixLock> {
         PosixDisk.lock(path)
     }
