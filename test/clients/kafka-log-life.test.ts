@@ -32,12 +32,28 @@ const create = (topic: string) => tool('org.apache.kafka.tools.TopicCommand', '-
 const configure = (topic: string, setting: string) =>
   tool(
     'kafka.admin.ConfigCommand',
-    ...['--entity-type', 'topics', '--entity-name', topic, '--alter', '--add-config', setting],
+    '--entity-type',
+    'topics',
+    '--entity-name',
+    topic,
+    '--alter',
+    '--add-config',
+    setting,
   )
 const produce = (topic: string, records: number) =>
   kafkaTool('org.apache.kafka.tools.ProducerPerformance', [
-    ...['--topic', topic, '--num-records', String(records), '--record-size', '1000', '--throughput', '-1'],
-    ...['--command-property', `bootstrap.servers=${broker.bootstrap}`, 'acks=all', 'batch.size=100000'],
+    '--topic',
+    topic,
+    '--num-records',
+    String(records),
+    '--record-size',
+    '1000',
+    '--throughput',
+    '-1',
+    '--command-property',
+    `bootstrap.servers=${broker.bootstrap}`,
+    'acks=all',
+    'batch.size=100000',
   ])
 const offset = async (topic: string, time: string) =>
   Number((await tool('org.apache.kafka.tools.GetOffsetShell', '--topic', topic, '--time', time)).trim().split(':')[2])
