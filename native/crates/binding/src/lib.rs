@@ -15,6 +15,7 @@
     allow(dead_code, reason = "napi registers nothing in a test build")
 )]
 
+mod broker_options;
 mod convert;
 mod crossing;
 mod embedded_log;
