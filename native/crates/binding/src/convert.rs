@@ -144,6 +144,7 @@ pub fn topic_config(config: &TopicNativeConfig) -> Result<TopicConfig, Code> {
             retention_ms: limit(config.retention_ms),
             retention_bytes: limit(config.retention_bytes),
             file_delete_delay_ms: limit(config.file_delete_delay_ms),
+            ..LogConfig::default()
         },
         min_in_sync_replicas: small(config.min_insync_replicas),
         flush: FlushRules {

@@ -1,12 +1,12 @@
 //! Owns appending: offsets and leader epoch are stamped into the batches where they lie, and all batches that go to one segment are written
-//! with one call. Never checks a checksum: whoever received the bytes has.
+//! with one call; what they say of producers and transactions is kept up. Never checks a checksum: whoever received the bytes has.
 //! Invariant: a call appends all of its batches or none; the log end offset moves once, after the bytes are written.
 
 use std::io::IoSlice;
-use std::path::Path;
 use std::sync::Arc;
 
 use millrace_host::disk::{Disk, DiskFile};
+use millrace_record::control::{TransactionMarker, transaction_marker};
 use millrace_record::{
     BatchError, BatchHeader, NO_TIMESTAMP, TimestampType, stamp_base_offset, stamp_leader_epoch,
     stamp_log_append_time,
@@ -16,17 +16,20 @@ use crate::config::LogConfig;
 use crate::error::{AppendError, ReadError, StorageError};
 use crate::log::Log;
 use crate::names::LOG_SUFFIX;
-use crate::segment::Segment;
+use crate::open_transactions::CompletedTransaction;
+use crate::roll::spans;
 
 /// Where the batches of one call went. Batch i begins where batch i-1 ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendInfo {
     pub base_offset: i64,
     pub last_offset: i64,
     /// The time stamped into the batches, -1 under CreateTime.
     pub log_append_time_ms: i64,
-    /// A new segment was begun: time for a producer snapshot and a sync in the background.
+    /// A new segment was begun: time for a sync in the background.
     pub rolled: bool,
+    /// Transactions whose markers were among the batches.
+    pub completed: Vec<CompletedTransaction>,
 }
 
 impl AppendInfo {
@@ -90,13 +93,19 @@ impl<D: Disk> Log<D> {
             return Err(AppendError::Fenced);
         }
         assert!(!batches.is_empty(), "an append has at least one batch");
+        self.now_ms = self.now_ms.max(now_ms);
         let start_offset = self.log_end_offset;
         let segments_before = self.segments.len();
-        prepare(batches, stamp, start_offset, &self.config)?;
+        if prepare(batches, stamp, start_offset, &self.config)? {
+            // Before anything is written: what a marker completes is found in what came before it.
+            let loaded = self.producers().map(|_| ());
+            loaded.map_err(|error| self.unreadable(error))?;
+        }
 
+        let mut completed = Vec::new();
         let mut written = 0;
         while written < batches.len() {
-            match self.write_run(&batches[written..], now_ms) {
+            match self.write_run(&batches[written..], now_ms, &mut completed) {
                 Ok(count) => written += count,
                 Err(error) => {
                     self.undo_append(start_offset, segments_before);
@@ -116,11 +125,17 @@ impl<D: Disk> Log<D> {
             last_offset: self.log_end_offset - 1,
             log_append_time_ms,
             rolled: self.segments.len() > segments_before,
+            completed,
         })
     }
 
     /// Writes as many of the batches as belong into one segment, rolling first if the first one does not fit. Returns how many.
-    fn write_run(&mut self, batches: &[&mut [u8]], now_ms: i64) -> Result<usize, StorageError> {
+    fn write_run(
+        &mut self,
+        batches: &[&mut [u8]],
+        now_ms: i64,
+        completed: &mut Vec<CompletedTransaction>,
+    ) -> Result<usize, StorageError> {
         let first = header_of(batches[0]);
         self.load_active()?;
         if self.must_roll(&first, now_ms)? {
@@ -128,6 +143,13 @@ impl<D: Disk> Log<D> {
             self.load_active()?;
         }
         let run = self.run_length(batches);
+        if batches[..run]
+            .iter()
+            .any(|batch| is_marker(&header_of(batch)))
+        {
+            let checked = self.ensure_txn_index(self.segments.len() - 1);
+            checked.map_err(|error| self.unreadable(error))?;
+        }
         let is_new = self.active().size == 0 && self.active().open_file().is_none();
         let active = self
             .segments
@@ -155,12 +177,17 @@ impl<D: Disk> Log<D> {
             self.cut_off_partial_write(&file, position, &error);
             return Err(error);
         }
-        self.add_written(&batches[..run]);
+        self.add_written(&batches[..run], now_ms, completed);
         Ok(run)
     }
 
     /// Bookkeeping for batches that are in the file.
-    fn add_written(&mut self, batches: &[&mut [u8]]) {
+    fn add_written(
+        &mut self,
+        batches: &[&mut [u8]],
+        now_ms: i64,
+        completed: &mut Vec<CompletedTransaction>,
+    ) {
         let active = self
             .segments
             .last_mut()
@@ -180,7 +207,22 @@ impl<D: Disk> Log<D> {
                 epochs_changed |= epochs.assign(newest_epoch, header.base_offset);
             }
             self.log_end_offset = header.next_offset();
+            if header.has_producer_id() {
+                let producers = self
+                    .producers
+                    .as_mut()
+                    .expect("loaded before a producer's batch is written");
+                let marker = transaction_marker_of(&header, batch);
+                self.is_transactional |= header.is_transactional();
+                if let Some(transaction) = producers.apply(&header, marker, now_ms) {
+                    if transaction.is_aborted {
+                        active.txns.add(&self.files, (&transaction).into());
+                    }
+                    completed.push(transaction);
+                }
+            }
         }
+        self.has_appended = true;
         active.flush_full_index_pages(&self.files);
         self.append_positions
             .insert(self.log_end_offset, active.base_offset, active.size);
@@ -235,84 +277,6 @@ impl<D: Disk> Log<D> {
         batches.len()
     }
 
-    /// Kafka's rules for beginning a new segment: size, age by the timestamps of the batches, full index, offsets too far apart.
-    fn must_roll(&mut self, next: &BatchHeader, now_ms: i64) -> Result<bool, StorageError> {
-        let config = &self.config;
-        let active = self
-            .segments
-            .last_mut()
-            .expect("there is always an active segment");
-        if !spans(active.base_offset, next.last_offset()) {
-            return Ok(true);
-        }
-        if active.size == 0 {
-            return Ok(false);
-        }
-        if active.size as usize + next.size_bytes() > config.segment_bytes as usize
-            || !active.index_has_room(config, 1)
-        {
-            return Ok(true);
-        }
-        let first_timestamp = match active.first_timestamp(&self.files) {
-            Ok(timestamp) => timestamp.filter(|&timestamp| timestamp >= 0),
-            Err(ReadError::Storage(error)) => return Err(error),
-            // An unreadable first batch has no time; the reader who meets it reports it.
-            Err(ReadError::Corrupt { .. } | ReadError::OffsetOutOfRange { .. }) => None,
-        };
-        let age_ms = match first_timestamp {
-            Some(first) => next.max_timestamp.saturating_sub(first),
-            None => now_ms.saturating_sub(active.created_ms),
-        };
-        Ok(age_ms
-            > config.segment_ms_max().saturating_sub(roll_jitter_ms(
-                config,
-                &self.files.dir,
-                active.base_offset,
-            )))
-    }
-
-    /// Begins a new segment at the log end offset, unless the active one is empty.
-    pub fn roll(&mut self, now_ms: i64) -> Result<(), AppendError> {
-        if self.fenced {
-            return Err(AppendError::Fenced);
-        }
-        self.load_active()?;
-        if self.active().size > 0 {
-            self.roll_at(self.log_end_offset, now_ms)?;
-        }
-        Ok(())
-    }
-
-    /// Every step before the last leaves the log as it was when it fails.
-    pub(crate) fn roll_at(&mut self, base_offset: i64, now_ms: i64) -> Result<(), StorageError> {
-        let active = self
-            .segments
-            .last_mut()
-            .expect("there is always an active segment");
-        active.flush_indexes(&self.files, true)?;
-        let is_replaced = active.size == 0;
-        // The handle may have been let go with bytes still unsynced.
-        let file = Arc::clone(active.file(&self.files)?);
-        let mut next = Segment::new(&self.files, base_offset, now_ms);
-        next.create_file(&self.files)?;
-        if is_replaced {
-            // Nothing to keep: the empty segment's base is too far behind the next offset.
-            self.drop_segments_from(self.segments.len() - 1)?;
-        } else {
-            let rolled = self
-                .segments
-                .last()
-                .expect("there is always an active segment");
-            for file in rolled.index_files().cloned().chain([file]) {
-                self.sync.note_rolled(file);
-            }
-        }
-        self.sync.note_new_segment(base_offset);
-        self.append_positions.clear();
-        self.segments.push(next);
-        Ok(())
-    }
-
     /// Makes file and memory agree again after a failed write. Out of space leaves a sound, shorter file; anything else, or a cut that fails,
     /// leaves doubt and fences the log.
     fn cut_off_partial_write(&mut self, file: &D::File, position: u64, error: &StorageError) {
@@ -333,16 +297,18 @@ impl<D: Disk> Log<D> {
     }
 }
 
-/// Checks that every slice is one batch that fits, and stamps it.
+/// Checks that every slice is one batch that fits, and stamps it. Says whether any has a producer.
 fn prepare(
     batches: &mut [&mut [u8]],
     stamp: Stamp,
     start_offset: i64,
     config: &LogConfig,
-) -> Result<(), AppendError> {
+) -> Result<bool, AppendError> {
     let mut next_offset = start_offset;
+    let mut has_producer = false;
     for (index, batch) in batches.iter_mut().enumerate() {
         let header = check(batch, config).map_err(|error| AppendError::Invalid { index, error })?;
+        has_producer |= header.has_producer_id();
         match stamp {
             Stamp::Assign {
                 leader_epoch,
@@ -368,7 +334,19 @@ fn prepare(
             }
         }
     }
-    Ok(())
+    Ok(has_producer)
+}
+
+fn is_marker(header: &BatchHeader) -> bool {
+    header.is_control() && header.has_producer_id()
+}
+
+fn transaction_marker_of(header: &BatchHeader, batch: &[u8]) -> Option<TransactionMarker> {
+    if is_marker(header) {
+        transaction_marker(batch)
+    } else {
+        None
+    }
 }
 
 fn check(batch: &[u8], config: &LogConfig) -> Result<BatchHeader, BatchError> {
@@ -403,30 +381,6 @@ fn check(batch: &[u8], config: &LogConfig) -> Result<BatchHeader, BatchError> {
 
 fn header_of(batch: &[u8]) -> BatchHeader {
     BatchHeader::parse(batch).expect("checked before")
-}
-
-/// Whether an offset can be written relative to a segment's base.
-fn spans(base_offset: i64, offset: i64) -> bool {
-    offset - base_offset <= i64::from(i32::MAX)
-}
-
-/// This segment's own share of `segment.jitter.ms`: spread evenly over logs and offsets, and the same every time it is asked.
-fn roll_jitter_ms(config: &LogConfig, dir: &Path, base_offset: i64) -> i64 {
-    let limit = config.segment_jitter_ms.min(config.segment_ms_max());
-    if limit <= 0 {
-        return 0;
-    }
-    // FNV-1a of the name: without it all logs that begin at offset 0 would share one age.
-    let name = dir.file_name().unwrap_or_default().as_encoded_bytes();
-    let log = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    let mixed = (base_offset as u64)
-        .wrapping_add(log)
-        .wrapping_add(1)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        >> 11;
-    (mixed % limit as u64) as i64
 }
 
 #[cfg(test)]

@@ -205,15 +205,15 @@ fn jitter_rolls_earlier_but_never_later() {
     };
     let path = std::path::Path::new;
     for base_offset in 0..1_000 {
-        let jitter = super::roll_jitter_ms(&config, path("/data/topic-0"), base_offset);
+        let jitter = crate::roll::roll_jitter_ms(&config, path("/data/topic-0"), base_offset);
         assert!((0..500).contains(&jitter));
     }
     let firsts: std::collections::HashSet<i64> = (0..100)
-        .map(|index| super::roll_jitter_ms(&config, path(&format!("/data/topic-{index}")), 0))
+        .map(|index| crate::roll::roll_jitter_ms(&config, path(&format!("/data/topic-{index}")), 0))
         .collect();
     assert!(firsts.len() > 80, "logs that begin together roll apart");
     assert_eq!(
-        super::roll_jitter_ms(
+        crate::roll::roll_jitter_ms(
             &LogConfig {
                 segment_jitter_ms: 0,
                 ..config

@@ -36,6 +36,10 @@ pub struct LogConfig {
     pub retention_bytes: i64,
     /// `file.delete.delay.ms`: how long a deleted segment keeps its `.deleted` name before it is unlinked.
     pub file_delete_delay_ms: i64,
+    /// `producer.id.expiration.ms`: a producer silent for so long is forgotten, unless its transaction is open.
+    pub producer_id_expiration_ms: i64,
+    /// Producers without an open transaction that are remembered.
+    pub producer_ids_max: usize,
 }
 
 impl Default for LogConfig {
@@ -56,6 +60,8 @@ impl Default for LogConfig {
             retention_ms: 7 * 24 * 60 * 60 * 1000,
             retention_bytes: -1,
             file_delete_delay_ms: 60_000,
+            producer_id_expiration_ms: 24 * 60 * 60 * 1000,
+            producer_ids_max: 10_000,
         }
     }
 }

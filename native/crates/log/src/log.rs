@@ -9,12 +9,10 @@ use millrace_host::disk::Disk;
 use millrace_record::BatchHeader;
 
 use crate::config::LogConfig;
-use crate::error::{Attempt, ReadError, StorageError};
+use crate::error::{ReadError, StorageError};
 use crate::leader_epochs::{EpochEndOffset, LeaderEpochs};
-use crate::names::{LEADER_EPOCH_CHECKPOINT, SNAPSHOT_SUFFIX};
-use crate::producer_snapshot::{
-    ProducerSnapshot, ProducerSnapshotEntry, encode_producer_snapshot, parse_producer_snapshot,
-};
+use crate::names::LEADER_EPOCH_CHECKPOINT;
+use crate::producers::Producers;
 use crate::read::PositionRing;
 use crate::retention::PendingDeletion;
 use crate::segment::Segment;
@@ -34,6 +32,14 @@ pub struct Log<D: Disk> {
     pub(crate) epochs: Option<LeaderEpochs>,
     /// Offsets of the producer snapshots on disk or on their way there, ascending.
     pub(crate) snapshots: Vec<i64>,
+    /// Loaded on first use, and kept up with every append from then on.
+    pub(crate) producers: Option<Producers>,
+    /// The latest time this log was told: what is read back from disk counts as seen then.
+    pub(crate) now_ms: i64,
+    /// A trace of a transaction was found: a transaction index, a transactional producer, a transactional batch.
+    pub(crate) is_transactional: bool,
+    /// Something was appended since the log was opened.
+    pub(crate) has_appended: bool,
     pub(crate) read_positions: PositionRing,
     pub(crate) append_positions: PositionRing,
     pub(crate) sync: SyncState<D>,
@@ -69,6 +75,9 @@ impl<D: Disk> Log<D> {
 
     /// Takes effect from the next append on.
     pub fn set_config(&mut self, config: LogConfig) {
+        if let Some(producers) = &mut self.producers {
+            producers.set_expiration(config.producer_id_expiration_ms);
+        }
         self.config = config;
     }
 
@@ -255,6 +264,11 @@ impl<D: Disk> Log<D> {
     /// written when every log of the directory has closed cleanly. Not clean = as if the process had died.
     pub fn close(&mut self, clean: bool) -> Result<i64, StorageError> {
         if clean && !self.fenced {
+            let has_snapshot = self.snapshots.last() == Some(&self.log_end_offset);
+            if self.has_appended && !has_snapshot {
+                // Without it the next open reads headers to know the producers; that it cannot be made now is no reason not to close.
+                let _ = self.keep_producer_snapshot(self.log_end_offset);
+            }
             if self.sync.recovery_point < self.log_end_offset {
                 self.load_active()?;
                 self.note_final_index_entries()?;
@@ -336,8 +350,6 @@ impl<D: Disk> Log<D> {
         );
     }
 
-    // ---- producer state
-
     /// Calls `visit` for the header of every batch from the one that holds `from_offset` to the end.
     pub fn for_each_batch(
         &mut self,
@@ -359,65 +371,6 @@ impl<D: Disk> Log<D> {
                 true
             })?;
         }
-        Ok(())
-    }
-
-    /// Keeps the state of all producers as of the log end offset. The file is written by the next sync.
-    /// To be called after an append that rolled, and before a clean close.
-    pub fn write_producer_snapshot(&mut self, entries: &[ProducerSnapshotEntry]) {
-        let offset = self.log_end_offset;
-        let path = self.files.path(offset, SNAPSHOT_SUFFIX);
-        self.sync
-            .note_replacement(path, Arc::from(encode_producer_snapshot(entries)));
-        if self.snapshots.last() != Some(&offset) {
-            assert!(
-                self.snapshots.last().is_none_or(|last| *last < offset),
-                "snapshots ascend with the log"
-            );
-            self.snapshots.push(offset);
-        }
-    }
-
-    /// The newest sound snapshot. The caller replays `for_each_batch` from its offset, or from the log start without one.
-    pub fn read_producer_snapshot(&mut self) -> Result<Option<ProducerSnapshot>, StorageError> {
-        while let Some(&offset) = self.snapshots.last() {
-            let path = self.files.path(offset, SNAPSHOT_SUFFIX);
-            match self.files.disk.read_file(&path) {
-                Ok(bytes) => {
-                    if let Some(entries) = parse_producer_snapshot(&bytes) {
-                        return Ok(Some(ProducerSnapshot { offset, entries }));
-                    }
-                    self.files.remove(&path)?;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).attempt("read", &path),
-            }
-            self.snapshots.pop();
-        }
-        Ok(None)
-    }
-
-    /// Removes snapshots for which `is_stale` holds.
-    pub(crate) fn remove_snapshots(
-        &mut self,
-        is_stale: impl Fn(i64) -> bool,
-    ) -> Result<(), StorageError> {
-        if !self.snapshots.iter().any(|&offset| is_stale(offset)) {
-            return Ok(());
-        }
-        let stale: Vec<i64> = self
-            .snapshots
-            .iter()
-            .copied()
-            .filter(|&offset| is_stale(offset))
-            .collect();
-        self.snapshots.retain(|&offset| !is_stale(offset));
-        for offset in stale {
-            let path = self.files.path(offset, SNAPSHOT_SUFFIX);
-            self.sync.forget_replacements(|known| *known == path);
-            self.files.remove(&path)?;
-        }
-        self.sync.note_directory_change();
         Ok(())
     }
 }

@@ -1,76 +1,21 @@
 //! Lists of operations, with crashes and reopenings among them, against a plain list of batches.
 
+mod committed;
+mod operation;
+
 use std::path::{Path, PathBuf};
 
 use millrace_host::disk::Disk;
 use millrace_host::disk::memory::{Crash, MemoryDisk};
 use millrace_host::disk::posix::PosixDisk;
+use millrace_record::control::end_transaction_batch;
 use millrace_record::{BatchHeader, BatchIter};
 use proptest::prelude::*;
 
+use operation::{Operation, operation};
+
 use crate::test_log::batch;
-use crate::{Log, LogConfig, OpenHints, ProducerSnapshotEntry};
-
-#[derive(Clone, Debug)]
-enum Operation {
-    Append {
-        batches: Vec<(u8, u16)>,
-    },
-    Roll,
-    Read {
-        at: u16,
-        max_bytes: u16,
-        bound: u16,
-        min_one: bool,
-    },
-    FindTime {
-        at: u16,
-    },
-    Truncate {
-        at: u16,
-    },
-    DeleteRecords {
-        at: u16,
-    },
-    Retain {
-        ms: i64,
-        bytes: u16,
-        at: u16,
-    },
-    NewEpoch,
-    Snapshot,
-    Sync,
-    Checkpoint {
-        whole: bool,
-    },
-    Release,
-    CloseAndReopen,
-    KillAndReopen,
-    Crash {
-        seed: u64,
-    },
-}
-
-fn operation() -> impl Strategy<Value = Operation> {
-    prop_oneof![
-        12 => prop::collection::vec((1..4_u8, 0..400_u16), 1..6).prop_map(|batches| Operation::Append { batches }),
-        1 => Just(Operation::Roll),
-        8 => (any::<u16>(), 0..3_000_u16, any::<u16>(), any::<bool>())
-            .prop_map(|(at, max_bytes, bound, min_one)| Operation::Read { at, max_bytes, bound, min_one }),
-        2 => any::<u16>().prop_map(|at| Operation::FindTime { at }),
-        1 => any::<u16>().prop_map(|at| Operation::Truncate { at }),
-        1 => any::<u16>().prop_map(|at| Operation::DeleteRecords { at }),
-        1 => (-1..3_000_i64, any::<u16>(), any::<u16>()).prop_map(|(ms, bytes, at)| Operation::Retain { ms, bytes, at }),
-        1 => Just(Operation::NewEpoch),
-        1 => Just(Operation::Snapshot),
-        3 => Just(Operation::Sync),
-        2 => any::<bool>().prop_map(|whole| Operation::Checkpoint { whole }),
-        1 => Just(Operation::Release),
-        2 => Just(Operation::CloseAndReopen),
-        1 => Just(Operation::KillAndReopen),
-        2 => any::<u64>().prop_map(|seed| Operation::Crash { seed }),
-    ]
-}
+use crate::{Log, LogConfig, OpenHints};
 
 /// What may happen to a disk besides being used.
 trait World: Disk {
@@ -191,7 +136,25 @@ impl<D: World> Model<D> {
             Operation::NewEpoch => self.epoch += 1,
             Operation::Snapshot => self
                 .log
-                .write_producer_snapshot(&[snapshot_entry(self.log_end_offset)]),
+                .keep_producer_snapshot(self.log_end_offset)
+                .expect("snapshot"),
+            Operation::Produce {
+                producer,
+                records,
+                is_transactional,
+            } => self.produce(i64::from(*producer), *records, *is_transactional),
+            Operation::Mark {
+                producer,
+                is_commit,
+            } => {
+                let (producer_id, now_ms) = (i64::from(*producer), self.now_ms);
+                let marker = end_transaction_batch(producer_id, 0, *is_commit, 1, now_ms);
+                self.append_bytes(vec![marker]);
+            }
+            Operation::ReadCommitted { at, max_bytes } => {
+                let offset = pick(*at, self.log_start_offset, self.log_end_offset);
+                self.read_committed(offset, u32::from(*max_bytes));
+            }
             Operation::Sync => assert_eq!(self.log.sync().expect("sync"), self.log_end_offset),
             Operation::Checkpoint { whole } => {
                 if *whole {
@@ -269,6 +232,10 @@ impl<D: World> Model<D> {
                 .collect();
             bytes.push(batch(&timestamps, usize::from(value_bytes)));
         }
+        self.append_bytes(bytes);
+    }
+
+    fn append_bytes(&mut self, mut bytes: Vec<Vec<u8>>) {
         let mut slices: Vec<&mut [u8]> = bytes.iter_mut().map(Vec::as_mut_slice).collect();
         let info = self
             .log
@@ -381,9 +348,8 @@ impl<D: World> Model<D> {
             self.log.log_start_offset() <= self.log_start_offset.max(self.log_start_checkpoint)
         );
         self.log_start_offset = self.log.log_start_offset();
-        if let Some(snapshot) = self.log.read_producer_snapshot().expect("snapshot") {
+        if let Some(snapshot) = self.log.read_producer_snapshot(i64::MAX).expect("snapshot") {
             assert!(snapshot.offset <= self.log.log_end_offset());
-            assert_eq!(snapshot.entries, [snapshot_entry(snapshot.offset)]);
         }
     }
 
@@ -429,6 +395,11 @@ impl<D: World> Model<D> {
         }
         assert_eq!(index, self.batches.len());
         self.compare_epochs();
+        self.compare_producers();
+        let mut offset = start;
+        while let Some(next_offset) = self.read_committed(offset, 1_500) {
+            offset = next_offset;
+        }
     }
 
     fn compare_epochs(&mut self) {
@@ -452,19 +423,6 @@ impl<D: World> Model<D> {
             let found = self.log.leader_epoch_end_offset(epoch).expect("lookup");
             assert_eq!((found.leader_epoch, found.end_offset), (epoch, expected));
         }
-    }
-}
-
-fn snapshot_entry(offset: i64) -> ProducerSnapshotEntry {
-    ProducerSnapshotEntry {
-        producer_id: offset * 7,
-        producer_epoch: 1,
-        last_sequence: 3,
-        last_offset: offset,
-        offset_delta: 0,
-        timestamp: offset,
-        coordinator_epoch: -1,
-        current_txn_first_offset: -1,
     }
 }
 

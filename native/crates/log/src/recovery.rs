@@ -5,6 +5,7 @@
 //! called the log end.
 
 mod clean_up;
+mod old_format;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use crate::config::{LogConfig, OpenHints};
 use crate::error::{Attempt, OpenError, ReadError, StorageError};
 use crate::log::{Log, OpenReport};
 use crate::names::{
-    LOG_SUFFIX, PARTITION_METADATA, SNAPSHOT_SUFFIX, TEMPORARY_SUFFIX, parse_offset_name,
-    with_suffix,
+    LOG_SUFFIX, PARTITION_METADATA, SNAPSHOT_SUFFIX, TEMPORARY_SUFFIX, TXN_INDEX_SUFFIX,
+    parse_offset_name, with_suffix,
 };
 use crate::partition_metadata::PartitionMetadata;
 use crate::read::PositionRing;
@@ -26,6 +27,8 @@ use crate::recovery_progress::RecoveryProgress;
 use crate::segment::{Segment, continues, read_error};
 use crate::segment_files::SegmentFiles;
 use crate::sync_mark::{IndexEntries, SyncState};
+
+use old_format::is_old_format;
 
 /// Bytes read at a time while checksums are computed.
 const WINDOW_BYTES: usize = if cfg!(test) { 512 } else { 1024 * 1024 };
@@ -83,6 +86,10 @@ impl<D: Disk> Log<D> {
             log_end_offset: 0,
             epochs: None,
             snapshots: Vec::new(),
+            producers: None,
+            now_ms,
+            is_transactional: false,
+            has_appended: false,
             read_positions: PositionRing::default(),
             append_positions: PositionRing::default(),
             sync: SyncState::new(0),
@@ -151,6 +158,7 @@ impl<D: Disk> Log<D> {
             if let Some(offset) = parse_offset_name(&entry.name, SNAPSHOT_SUFFIX) {
                 self.snapshots.push(offset);
             }
+            self.is_transactional |= parse_offset_name(&entry.name, TXN_INDEX_SUFFIX).is_some();
             let Some(base_offset) = parse_offset_name(&entry.name, LOG_SUFFIX) else {
                 continue;
             };
@@ -232,6 +240,7 @@ impl<D: Disk> Log<D> {
             .partition_point(|segment| segment.base_offset <= recovery_point)
             .saturating_sub(1);
         let mut epochs_seen: Vec<(i32, i64)> = Vec::new();
+        let mut transactional = Vec::new();
         let mut next_offset = self.segments[first].base_offset;
         let mut index = first;
         let mut left = progress.begin(self.segments.len() - first);
@@ -247,6 +256,9 @@ impl<D: Disk> Log<D> {
                 self.recover_segment(index, recovery_point, &mut epochs_seen, progress)?;
             left.end_one();
             next_offset = outcome.next_offset;
+            if outcome.is_transactional {
+                transactional.push(index);
+            }
             index += 1;
             if outcome.is_damaged && index < self.segments.len() {
                 self.drop_recovered(index, now_ms)?;
@@ -254,8 +266,14 @@ impl<D: Disk> Log<D> {
         }
         self.log_end_offset = next_offset;
         self.sync.note_found(recovery_point.min(next_offset));
-        self.remove_snapshots(|snapshot| snapshot > next_offset)?;
+        // Whether one behind the recovery point belongs to these batches cannot be told: a truncation may have left it behind.
+        let synced_offset = self.sync.synced_offset;
+        self.remove_snapshots(|snapshot| snapshot > synced_offset)?;
         self.restore_epochs(recovery_point, &epochs_seen)?;
+        for index in transactional {
+            self.is_transactional = true;
+            self.ensure_txn_index(index)?;
+        }
         self.settle_recovered(first)?;
         Ok(())
     }
@@ -286,14 +304,17 @@ impl<D: Disk> Log<D> {
             return Ok(RecoveredSegment {
                 next_offset,
                 is_damaged: false,
+                is_transactional: false,
             });
         }
         let start = segment.size;
         let file = Arc::clone(segment.file(&self.files)?);
         let interval = self.config.index_interval_bytes;
+        let mut is_transactional = false;
         let checked = check_batches(&*file, start, file_size, progress, |header| {
             let is_next = continues(base_offset, next_offset, header);
             if is_next {
+                is_transactional |= header.is_transactional();
                 segment.add_batch(header, interval);
                 next_offset = header.next_offset();
                 if epochs_seen
@@ -323,6 +344,7 @@ impl<D: Disk> Log<D> {
         Ok(RecoveredSegment {
             next_offset,
             is_damaged,
+            is_transactional,
         })
     }
 
@@ -402,6 +424,11 @@ impl<D: Disk> Log<D> {
         }
         let end_offset = self.log_end_offset;
         self.remove_snapshots(|snapshot| snapshot > end_offset)?;
+        self.remove_stray_snapshots()?;
+        if end_offset == self.log_start_offset {
+            // Nothing can be known of producers, so nothing has to be looked for.
+            self.producers()?;
+        }
         Ok(())
     }
 }
@@ -409,6 +436,7 @@ impl<D: Disk> Log<D> {
 struct RecoveredSegment {
     next_offset: i64,
     is_damaged: bool,
+    is_transactional: bool,
 }
 
 /// Reads `start..end` and hands every batch that is whole and has the right checksum to `accept`, until one is not or `accept` says no.
@@ -448,37 +476,6 @@ fn check_batches<F: DiskFile>(
         }
     }
     Ok(position)
-}
-
-/// A segment that begins with a sound message of format v0 or v1 is not damaged but old: cutting it off would destroy good data.
-fn is_old_format<F: DiskFile>(file: &F, file_size: u32, path: &Path) -> Result<bool, StorageError> {
-    const LENGTH_END: usize = 12;
-    const CRC_END: usize = 16;
-    /// i32 crc, i8 magic, i8 attributes, i32 key length, i32 value length.
-    const MESSAGE_BYTES_MIN: u32 = 14;
-    let mut header = [0; CRC_END + 1];
-    let read = file.read_up_to_at(&mut header, 0).attempt("read", path)?;
-    let length = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
-    let is_plausible = read == header.len()
-        && (MESSAGE_BYTES_MIN..=file_size - LENGTH_END as u32).contains(&length)
-        && header[CRC_END] <= 1;
-    if !is_plausible {
-        return Ok(false);
-    }
-    let mut message = vec![0; length as usize - (CRC_END - LENGTH_END)];
-    file.read_exact_at(&mut message, CRC_END as u64)
-        .attempt("read", path)?;
-    let stored = u32::from_be_bytes([header[12], header[13], header[14], header[15]]);
-    Ok(crc32(&message) == stored)
-}
-
-/// The CRC of the old formats (IEEE 802.3, reflected), bit by bit: it is computed at most once in the life of a directory.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1))
-        })
-    })
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl<D: Disk> Log<D> {
         Ok(expired)
     }
 
-    /// Begins a new segment because all of the log is to go. The caller keeps the producers in a snapshot before they can be read no more.
+    /// Begins a new segment because all of the log is to go: its snapshot keeps the producers who can be read back no more.
     pub fn roll_expired(&mut self, now_ms: i64) -> Result<(), StorageError> {
         assert!(!self.fenced, "nothing of a fenced log expires");
         self.load_active()?;

@@ -6,6 +6,7 @@
 mod cut;
 mod load;
 mod lookup;
+mod txns;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::error::{Attempt, Damage, ReadError, StorageError};
 use crate::index_file::{IndexEntry, IndexFile, OffsetEntry, TimeEntry};
 use crate::names::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX};
 use crate::segment_files::SegmentFiles;
+pub(crate) use txns::Txns;
 
 pub(crate) struct Segment<D: Disk> {
     pub(crate) base_offset: i64,
@@ -30,6 +32,9 @@ pub(crate) struct Segment<D: Disk> {
     tail: Option<Tail>,
     /// Max timestamp of the first batch, once known.
     first_timestamp: Option<i64>,
+    pub(crate) txns: Txns<D>,
+    /// Times all batch headers of this segment were read because an index was missing or wrong.
+    pub(crate) scans: u32,
 }
 
 pub(crate) struct Indexes<D: Disk> {
@@ -143,6 +148,8 @@ impl<D: Disk> Segment<D> {
                 next_offset: base_offset,
             }),
             first_timestamp: None,
+            txns: Txns::empty(files, base_offset),
+            scans: 0,
         }
     }
 
@@ -156,6 +163,8 @@ impl<D: Disk> Segment<D> {
             indexes: None,
             tail: None,
             first_timestamp: None,
+            txns: Txns::unknown(),
+            scans: 0,
         }
     }
 
@@ -179,18 +188,20 @@ impl<D: Disk> Segment<D> {
     }
 
     pub(crate) fn index_files(&self) -> impl Iterator<Item = &Arc<D::File>> {
-        self.indexes.iter().flat_map(|indexes| {
+        let indexes = self.indexes.iter().flat_map(|indexes| {
             indexes
                 .offsets
                 .file()
                 .into_iter()
                 .chain(indexes.times.file())
-        })
+        });
+        indexes.chain(self.txns.file())
     }
 
-    /// Entries of the offset index; None while it is not loaded.
+    /// Entries of the offset and the transaction index; None while they are not loaded.
     pub(crate) fn index_len(&self) -> Option<u32> {
-        self.indexes.as_ref().map(|indexes| indexes.offsets.len())
+        let indexes = self.indexes.as_ref()?;
+        Some(indexes.offsets.len() + self.txns.len())
     }
 
     /// Creates the file, emptying one that may lie there.
@@ -211,6 +222,7 @@ impl<D: Disk> Segment<D> {
             }
             self.indexes = None;
         }
+        self.txns.release(&files.disk)?;
         self.file = None;
         Ok(())
     }
@@ -231,7 +243,7 @@ impl<D: Disk> Segment<D> {
             }
             indexes.flush(&files.disk)?;
         }
-        Ok(())
+        self.txns.flush(&files.disk)
     }
 
     /// Writes the rebuilt indexes with the time entry for the largest timestamp, as Kafka's recovery does.

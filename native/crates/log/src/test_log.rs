@@ -4,6 +4,7 @@ use std::path::Path;
 
 use millrace_host::disk::memory::MemoryDisk;
 use millrace_host::disk::{Disk, DiskFile, OpenMode};
+use millrace_record::control::end_transaction_batch;
 use millrace_record::{BatchBuilder, BatchHeader, BatchIter};
 
 use crate::{Log, LogConfig, OpenHints};
@@ -27,6 +28,29 @@ pub(crate) fn batch(timestamps: &[i64], value_bytes: usize) -> Vec<u8> {
         builder.append(timestamp, None, Some(&value), &[]);
     }
     builder.build()
+}
+
+/// A batch of `records` records of a producer, in a transaction or not.
+pub(crate) fn producer_batch(
+    producer_id: i64,
+    base_sequence: i32,
+    records: usize,
+    is_transactional: bool,
+) -> Vec<u8> {
+    let mut builder = BatchBuilder::new();
+    builder.producer(producer_id, 0, base_sequence);
+    if is_transactional {
+        builder.transactional();
+    }
+    for _ in 0..records {
+        builder.append(1_000, None, Some(&[b'v'; 100]), &[]);
+    }
+    builder.build()
+}
+
+/// The marker that ends a producer's transaction.
+pub(crate) fn marker(producer_id: i64, is_commit: bool) -> Vec<u8> {
+    end_transaction_batch(producer_id, 0, is_commit, 3, 1_000)
 }
 
 pub(crate) fn memory_disk() -> MemoryDisk {

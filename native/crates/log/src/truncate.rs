@@ -76,8 +76,9 @@ impl<D: Disk> Log<D> {
         let last = self.segments.last_mut().expect("the first segment is kept");
         let end_offset = match last.locate(&self.files, &self.config, offset)? {
             Some(located) => {
-                last.truncate(&self.files, &self.config, located.position)?;
-                located.header.base_offset.min(offset)
+                let end_offset = located.header.base_offset.min(offset);
+                last.truncate(&self.files, &self.config, located.position, end_offset)?;
+                end_offset
             }
             None => offset,
         };
@@ -93,6 +94,8 @@ impl<D: Disk> Log<D> {
         let end_offset = self.log_end_offset;
         self.read_positions.clear();
         self.append_positions.clear();
+        // Read back from what is left when they are needed.
+        self.producers = None;
         self.sync.note_truncated(end_offset);
         self.remove_snapshots(|snapshot| snapshot > end_offset)?;
         if cut(self.leader_epochs()?) {

@@ -175,6 +175,39 @@ pub fn end_transaction_batch(
     builder.build()
 }
 
+/// What a control batch of a transaction says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransactionMarker {
+    pub is_commit: bool,
+    pub coordinator_epoch: i32,
+}
+
+/// Reads the marker of a control batch. None when the batch is no control batch, or one that decides no transaction.
+pub fn transaction_marker(batch: &[u8]) -> Option<TransactionMarker> {
+    let records = crate::records(batch).ok()?;
+    let header = records.header();
+    if !header.is_control() || !header.has_producer_id() {
+        return None;
+    }
+    let record = records.iter().next()?.ok()?;
+    match ControlRecord::parse(record.key?, record.value?).ok()? {
+        ControlRecord::Commit { coordinator_epoch } => Some(TransactionMarker {
+            is_commit: true,
+            coordinator_epoch,
+        }),
+        ControlRecord::Abort { coordinator_epoch } => Some(TransactionMarker {
+            is_commit: false,
+            coordinator_epoch,
+        }),
+        ControlRecord::LeaderChange(_)
+        | ControlRecord::SnapshotHeader { .. }
+        | ControlRecord::SnapshotFooter
+        | ControlRecord::KraftVersion { .. }
+        | ControlRecord::Voters { .. }
+        | ControlRecord::Unknown => None,
+    }
+}
+
 /// A control batch of a KRaft log or snapshot.
 pub fn control_batch(
     base_offset: i64,

@@ -1,7 +1,7 @@
-//! Owns the leader's marks of one partition: log start, log end, high watermark, sync mark.
+//! Owns the leader's marks of one partition: log start, log end, high watermark, last stable offset, sync mark.
 //! Never reads the log or the clock.
-//! Invariant: log start ≤ high watermark ≤ log end, sync mark ≤ log end, and within one leader epoch the high watermark
-//! and the sync mark never move back. What acks=all still waits for on the disk lies behind the high watermark: no reader sees it sooner
+//! Invariant: log start ≤ last stable offset ≤ high watermark ≤ log end, sync mark ≤ log end, and within one leader epoch the high
+//! watermark, the last stable offset and the sync mark never move back. What acks=all still waits for on the disk lies behind the high watermark: no reader sees it sooner
 //! than its producer is told (docs/decisions/0008-what-readers-see-before-the-disk.md).
 
 use crate::flush_rules::{FlushRules, Held, SyncNeed, Unsynced};
@@ -84,6 +84,10 @@ pub struct Leader {
     /// What acks=all waits for; what acks=1 waits for is part of it.
     held: Hold,
     held_from_all: Hold,
+    /// The highest last stable offset named so far.
+    stable_mark: i64,
+    /// Transactions that are decided, but whose marker the high watermark has not passed: first offset and the marker's.
+    unreplicated: Vec<(i64, i64)>,
 }
 
 impl Leader {
@@ -119,6 +123,8 @@ impl Leader {
             unsynced: Unsynced::default(),
             held: Hold::default(),
             held_from_all: Hold::default(),
+            stable_mark: log_start_offset,
+            unreplicated: Vec::new(),
         }
     }
 
@@ -138,9 +144,29 @@ impl Leader {
         self.high_watermark
     }
 
-    /// Without transactions nothing is undecided, so readers of committed data may go as far as everyone else.
-    pub fn last_stable_offset(&self) -> i64 {
-        self.high_watermark
+    /// How far readers of committed records may go: up to the oldest transaction that is open, or decided by a marker behind the high
+    /// watermark. `first_open_offset` is what the log says of the open ones.
+    pub fn last_stable_offset(&mut self, first_open_offset: Option<i64>) -> i64 {
+        let undecided = self.unreplicated.iter().map(|(first, _)| *first);
+        let first_unstable = undecided.chain(first_open_offset).min();
+        let stable = first_unstable.map_or(self.high_watermark, |first| {
+            first.max(self.log_start_offset).min(self.high_watermark)
+        });
+        // A log that cannot be read whole any more may tell less than it did. What was called stable stays so.
+        self.stable_mark = self.stable_mark.max(stable);
+        self.stable_mark
+    }
+
+    /// Markers were appended: each with the first offset of its transaction and its own.
+    pub fn on_transactions_completed(&mut self, completed: impl Iterator<Item = (i64, i64)>) {
+        self.unreplicated.extend(completed);
+        self.forget_replicated();
+    }
+
+    fn forget_replicated(&mut self) {
+        let high_watermark = self.high_watermark;
+        self.unreplicated
+            .retain(|(_, marker_offset)| *marker_offset >= high_watermark);
     }
 
     pub fn sync_mark(&self) -> i64 {
@@ -261,6 +287,7 @@ impl Leader {
         if self.term.in_sync_replicas <= 1 {
             let kept = self.log_end_offset.min(self.held.bound(self.sync_mark));
             self.high_watermark = self.high_watermark.max(kept);
+            self.forget_replicated();
         }
         assert!(
             self.high_watermark <= self.log_end_offset,

@@ -132,6 +132,41 @@ fn epochs_are_fenced_both_ways() {
 }
 
 #[test]
+fn what_is_stable_ends_at_the_oldest_undecided_transaction() {
+    let mut leader = Leader::new(alone(0), rules(FlushPolicy::Replicated), 0, 10, 10);
+    assert_eq!(leader.last_stable_offset(None), 10);
+    append(&mut leader, 10, 15, true);
+    assert_eq!(leader.last_stable_offset(Some(10)), 10);
+    append(&mut leader, 15, 16, true);
+    leader.on_transactions_completed([(10, 15)].into_iter());
+    assert_eq!(leader.last_stable_offset(None), 16);
+    leader.on_log_start(14);
+    assert_eq!(leader.last_stable_offset(Some(3)), 16, "never back");
+}
+
+#[test]
+fn a_marker_decides_once_the_high_watermark_has_passed_it() {
+    let two = LeaderTerm {
+        leader_epoch: 0,
+        in_sync_replicas: 2,
+        min_in_sync_replicas: 1,
+    };
+    let mut leader = Leader::new(two, rules(FlushPolicy::Replicated), 0, 8, 8);
+    append(&mut leader, 8, 10, true);
+    leader.on_transactions_completed([(4, 9)].into_iter());
+    assert_eq!(leader.last_stable_offset(None), 4);
+    leader.on_term(alone(1));
+    assert_eq!(leader.last_stable_offset(None), 10);
+    // What acks=all waits for on the disk is behind the high watermark too.
+    let mut leader = Leader::new(alone(0), rules(FlushPolicy::Sync), 0, 8, 8);
+    append(&mut leader, 8, 10, true);
+    leader.on_transactions_completed([(4, 9)].into_iter());
+    assert_eq!(leader.last_stable_offset(None), 4);
+    leader.on_synced(10);
+    assert_eq!(leader.last_stable_offset(None), 10);
+}
+
+#[test]
 #[should_panic(expected = "contiguous")]
 fn an_append_with_a_hole_is_a_bug() {
     let mut leader = Leader::new(alone(0), rules(FlushPolicy::Sync), 0, 5, 5);

@@ -1,16 +1,15 @@
 //! Replica: what the leader of one partition decides.
 //!
-//! Owns      the high watermark and the sync mark, which requests wait for them, fetch sessions, the idempotence window.
+//! Owns      the high watermark, the last stable offset and the sync mark, which requests wait for them, fetch sessions.
 //! May touch record (batch facts). Everything arrives as plain numbers, also the time.
 //! Never     reads a clock, makes a syscall, starts a thread, knows an error code of the wire.
-//! Start at  `leader.rs`, then `producer_window.rs` and `fetch_session.rs`.
+//! Start at  `leader.rs`, then `fetch_session.rs`.
 
 mod delayed_fetch;
 mod delayed_produce;
 mod fetch_session;
 mod flush_rules;
 mod leader;
-mod producer_window;
 
 pub use delayed_fetch::{FetchAllowance, FetchBudget, FetchGoal};
 pub use delayed_produce::DelayedProduces;
@@ -20,6 +19,3 @@ pub use fetch_session::{
 };
 pub use flush_rules::{FlushPolicy, FlushRules, SyncNeed};
 pub use leader::{Acks, Appended, EpochMismatch, Leader, LeaderTerm, NotEnoughReplicas};
-pub use producer_window::{
-    Admission, ProducerAppend, ProducerError, ProducerState, ProducerWindow,
-};

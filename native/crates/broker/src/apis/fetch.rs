@@ -333,8 +333,8 @@ fn partition_response<'a>(
         high_watermark: read.high_watermark,
         last_stable_offset: read.last_stable_offset,
         log_start_offset: read.log_start_offset,
-        // No transaction was ever aborted here, so a reader of committed records has none to skip. Errors carry an empty list, as in Kafka.
-        aborted_transactions: (reads_committed || read.error_code != 0).then_some(&[]),
+        // Errors carry an empty list, as in Kafka.
+        aborted_transactions: (reads_committed || read.error_code != 0).then_some(&read.aborted),
         records,
         diverging_epoch: read.diverging_epoch,
         current_leader: read.leader,

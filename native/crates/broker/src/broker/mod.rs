@@ -422,7 +422,7 @@ impl Broker {
             .recovery_threads_per_data_dir
             .max(CLOSING_THREADS);
         let closed = in_parallel(&partitions, threads, |partition| {
-            (Arc::clone(partition), partition.close(clock::wall_ms()))
+            (Arc::clone(partition), partition.close())
         });
         let mut first_error = None;
         for dir in log_dirs.iter() {

@@ -1,13 +1,12 @@
 //! Owns appending to a partition: what the producers' history allows, one write, and everyone who has to hear of it.
 //! Invariant: an append is taken back whole, or its offsets, its producers and its marks move together.
 
-use super::producers::producer_append;
 use super::{Effects, Open, Partition, State, Storage};
 use crate::apis::produce::{PartResult, ProducePart};
 use millrace_host::Instant;
-use millrace_log::{AppendError, AppendInfo};
+use millrace_log::{Admission, AppendError, AppendInfo, ProducerAppend, ProducerError};
 use millrace_record::{BatchHeader, TimestampType};
-use millrace_replica::{Acks, Admission, Appended, ProducerAppend, ProducerError, SyncNeed};
+use millrace_replica::{Acks, Appended, SyncNeed};
 use millrace_wire::error_codes;
 
 /// One batch of a turn, on its way into the log.
@@ -68,23 +67,18 @@ impl Partition {
         };
         let (info, failure) = match appended {
             Ok(info) => (info, None),
-            Err(error) => {
-                if let Some(producers) = &mut open.producers {
-                    producers.rollback();
-                }
-                (None, Some(error))
-            }
+            Err(error) => (None, Some(error)),
         };
-        if let Some(info) = info {
+        if let Some(info) = &info {
             assert!(
                 info.base_offset == start_offset,
                 "an append begins where the log ended"
             );
-            effects.sync_need = open.on_append(&info, appended_bytes, has_acks_all);
+            effects.sync_need = open.on_append(info, appended_bytes, has_acks_all);
             effects.appended_batches += slices.len() as u64;
         }
         let failure_code = failure.as_ref().map(AppendError::kafka_code);
-        let log_append_time_ms = info.map_or(-1, |info| info.log_append_time_ms);
+        let log_append_time_ms = info.as_ref().map_or(-1, |info| info.log_append_time_ms);
         let log_start_offset = open.leader.log_start_offset();
         let mut next_offset = start_offset;
         for (batch, verdict) in batches.iter().zip(&verdicts) {
@@ -144,7 +138,7 @@ impl Partition {
         if let Some(error) = failure {
             self.on_append_failed(state, &error, effects);
         } else if let Some(info) = info {
-            self.after_append(state, info, effects);
+            self.after_append(state, info.rolled, effects);
         }
     }
 
@@ -153,7 +147,7 @@ impl Partition {
         let mut next_offset = open.leader.log_end_offset();
         let mut verdicts = Vec::with_capacity(batches.len());
         let stamps_time = open.log.config().message_timestamp_type == TimestampType::LogAppendTime;
-        if let Some(producers) = &mut open.producers {
+        if let Some(producers) = open.log.loaded_producers() {
             producers.begin();
         }
         for batch in batches {
@@ -171,9 +165,9 @@ impl Partition {
                     } else {
                         header.max_timestamp
                     },
-                    ..producer_append(header)
+                    ..ProducerAppend::from(header)
                 };
-                match self.producers(open, now_ms) {
+                match open.log.producers() {
                     Ok(producers) => verdict_of(producers.admit(&append, now_ms)),
                     Err(error) => Verdict::Refuse(error.kafka_code()),
                 }
@@ -189,28 +183,11 @@ impl Partition {
     }
 
     /// Wakes readers, releases producers, and asks for a sync where one is due.
-    fn after_append(&self, state: &mut State, info: AppendInfo, effects: &mut Effects) {
+    fn after_append(&self, state: &mut State, has_rolled: bool, effects: &mut Effects) {
         state.show_and_release(effects);
-        let Storage::Open(open) = &mut state.storage else {
-            unreachable!("an append needs an open log")
-        };
-        if info.rolled {
+        if has_rolled {
             // As Kafka: a rolled segment goes to disk in the background, with the producers as they are behind it.
             effects.sync_need = SyncNeed::Now;
-            if self
-                .write_snapshot(open, info.log_append_time_ms.max(0))
-                .is_err()
-            {
-                effects.failures.push((
-                    self.log_dir.index,
-                    format!(
-                        "cannot read {} back",
-                        self.log_dir
-                            .partition_path(&self.topic_name, self.index)
-                            .display()
-                    ),
-                ));
-            }
         }
         state.sync.note_need(&mut effects.sync_need);
     }
@@ -252,7 +229,7 @@ impl Partition {
                 );
                 effects.sync_need = open.on_append(&info, bytes, wants_sync);
                 effects.appended_batches += batches.len() as u64;
-                self.after_append(state, info, effects);
+                self.after_append(state, info.rolled, effects);
                 Ok(info)
             }
             Err(error) => {
@@ -280,8 +257,12 @@ impl Partition {
 impl Open {
     /// Moves the marks over what was just written.
     fn on_append(&mut self, info: &AppendInfo, bytes: i64, has_acks_all: bool) -> SyncNeed {
-        self.has_appended = true;
         self.unseen_bytes += bytes;
+        self.has_unseen_markers |= !info.completed.is_empty();
+        let completed = info.completed.iter();
+        self.leader.on_transactions_completed(
+            completed.map(|transaction| (transaction.first_offset, transaction.last_offset)),
+        );
         self.leader.on_append(&Appended {
             first_offset: info.base_offset,
             next_offset: info.next_offset(),
@@ -321,6 +302,7 @@ fn verdict_of(admission: Result<Admission, ProducerError>) -> Verdict {
         Err(ProducerError::OutOfOrder { .. }) => {
             Verdict::Refuse(error_codes::OUT_OF_ORDER_SEQUENCE_NUMBER)
         }
+        Err(ProducerError::OutsideTransaction) => Verdict::Refuse(error_codes::INVALID_TXN_STATE),
         Err(ProducerError::BeforeWindow { .. }) => {
             Verdict::Refuse(error_codes::DUPLICATE_SEQUENCE_NUMBER)
         }

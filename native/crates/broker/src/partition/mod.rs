@@ -6,7 +6,6 @@
 //!          open → removed, open → closed with the broker. Only open serves anything; removed and closed are final.
 
 mod append;
-mod producers;
 mod read;
 mod sync;
 
@@ -21,7 +20,7 @@ use millrace_log::{
     Log, LogConfig, OpenError, OpenHints, OpenReport, ReadError, RecoveryProgress, StorageError,
     Uuid,
 };
-use millrace_replica::{DelayedProduces, FlushRules, Leader, LeaderTerm, ProducerWindow, SyncNeed};
+use millrace_replica::{DelayedProduces, FlushRules, Leader, LeaderTerm, SyncNeed};
 use millrace_wire::apis::LeaderIdAndEpoch;
 use millrace_wire::error_codes;
 use std::path::PathBuf;
@@ -74,8 +73,7 @@ pub struct Partition {
     pub index: i32,
     pub log_dir: Arc<LogDir>,
     node_id: i32,
-    producer_ids_max: usize,
-    producer_id_expiration_ms: i64,
+    settings: PartitionSettings,
     is_removed: AtomicBool,
     state: Mutex<State>,
     /// Appends of the control plane that wait for their turn.
@@ -104,12 +102,11 @@ enum Storage {
 struct Open {
     log: Log<PosixDisk>,
     leader: Leader,
-    /// Read back from snapshot and log when the first batch with a producer id comes, or the log rolls.
-    producers: Option<ProducerWindow>,
-    has_appended: bool,
     /// The high watermark readers were last woken for, and the bytes appended since it was the log end.
     shown_offset: i64,
     unseen_bytes: i64,
+    /// A marker is among them: what it makes readable was appended before.
+    has_unseen_markers: bool,
     /// Appends and reads so far, and how many of upkeep's rounds saw none.
     uses: u64,
     uses_seen: u64,
@@ -147,6 +144,39 @@ pub struct PartitionSettings {
     pub producer_id_expiration_ms: i64,
 }
 
+impl PartitionSettings {
+    /// A topic's settings with those of the node beside them.
+    fn complete(&self, log: &LogConfig) -> LogConfig {
+        LogConfig {
+            producer_ids_max: self.producer_ids_max,
+            producer_id_expiration_ms: self.producer_id_expiration_ms,
+            ..log.clone()
+        }
+    }
+}
+
+impl Open {
+    /// How far readers of committed records may go. May read the producers back.
+    fn last_stable_offset(&mut self) -> Result<i64, ReadError> {
+        let first_open_offset = self.log.first_unstable_offset()?;
+        Ok(self.leader.last_stable_offset(first_open_offset))
+    }
+
+    fn delete_expired(&mut self, now_ms: i64) -> Result<usize, ReadError> {
+        let expired = self
+            .log
+            .expired_segments(self.leader.high_watermark(), now_ms)?;
+        if expired == 0 {
+            return Ok(0);
+        }
+        if expired == self.log.segment_count() {
+            self.log.roll_expired(now_ms)?;
+        }
+        self.log.delete_oldest_segments(expired, now_ms)?;
+        Ok(expired)
+    }
+}
+
 /// Who a partition is.
 #[derive(Debug, Clone)]
 pub struct PartitionName {
@@ -175,7 +205,7 @@ impl Partition {
         let log = Log::open_watched(
             PosixDisk,
             &path,
-            config.log.clone(),
+            settings.complete(&config.log),
             hints,
             now_ms,
             progress,
@@ -193,10 +223,9 @@ impl Partition {
             storage: Storage::Open(Box::new(Open {
                 log,
                 leader,
-                producers: None,
-                has_appended: false,
                 shown_offset: 0,
                 unseen_bytes: 0,
+                has_unseen_markers: false,
                 uses: 0,
                 uses_seen: 0,
                 idle_rounds: 0,
@@ -208,18 +237,12 @@ impl Partition {
         let PartitionName {
             topic_name, index, ..
         } = name;
-        let PartitionSettings {
-            node_id,
-            producer_ids_max,
-            producer_id_expiration_ms,
-        } = settings;
         Ok(Partition {
             topic_name,
             index,
             log_dir,
-            node_id,
-            producer_ids_max,
-            producer_id_expiration_ms,
+            node_id: settings.node_id,
+            settings,
             is_removed: AtomicBool::new(false),
             state: Mutex::new(state),
             jobs: Mutex::default(),
@@ -254,7 +277,7 @@ impl Partition {
         }
         state.config = Arc::clone(config);
         if let Storage::Open(open) = &mut state.storage {
-            open.log.set_config(config.log.clone());
+            open.log.set_config(self.settings.complete(&config.log));
             open.leader.set_flush_rules(config.flush);
             open.leader.on_term(term_of(state.assignment, config));
             effects.sync_need = open.leader.sync_need();
@@ -267,13 +290,15 @@ impl Partition {
     }
 
     pub fn offsets(&self) -> Result<Offsets, i16> {
-        let state = self.lock();
-        match &state.storage {
+        let mut state = self.lock();
+        match &mut state.storage {
             Storage::Open(open) => Ok(Offsets {
                 log_start_offset: open.leader.log_start_offset(),
                 high_watermark: open.leader.high_watermark(),
                 log_end_offset: open.leader.log_end_offset(),
-                last_stable_offset: open.leader.last_stable_offset(),
+                last_stable_offset: open
+                    .last_stable_offset()
+                    .map_err(|error| error.kafka_code())?,
             }),
             Storage::Failed | Storage::Closed => Err(error_codes::KAFKA_STORAGE_ERROR),
             Storage::Removed => Err(error_codes::UNKNOWN_TOPIC_OR_PARTITION),
@@ -317,7 +342,7 @@ impl Partition {
         let Storage::Open(open) = &mut state.storage else {
             return 0;
         };
-        match self.delete_expired(open, now_ms) {
+        match open.delete_expired(now_ms) {
             Ok(0) => 0,
             Ok(deleted) => {
                 open.leader.on_log_start(open.log.log_start_offset());
@@ -334,23 +359,6 @@ impl Partition {
                 0
             }
         }
-    }
-
-    fn delete_expired(&self, open: &mut Open, now_ms: i64) -> Result<usize, ReadError> {
-        let expired = open
-            .log
-            .expired_segments(open.leader.high_watermark(), now_ms)?;
-        if expired == 0 {
-            return Ok(0);
-        }
-        if expired == open.log.segment_count() {
-            // The snapshot is of producers who are read back from what goes now.
-            self.producers(open, now_ms)?;
-            open.log.roll_expired(now_ms)?;
-            self.write_snapshot(open, now_ms)?;
-        }
-        open.log.delete_oldest_segments(expired, now_ms)?;
-        Ok(expired)
     }
 
     /// What there is to checkpoint. None when the log does not serve any more.
@@ -373,7 +381,7 @@ impl Partition {
         let Storage::Open(open) = &mut state.storage else {
             return;
         };
-        if let Some(producers) = &mut open.producers {
+        if let Some(producers) = open.log.loaded_producers() {
             producers.expire(now_ms);
         }
         due_files.extend(open.log.take_due_deletions(now_ms));
@@ -405,7 +413,7 @@ impl Partition {
     }
 
     /// Makes everything durable and closes. None when the log was in doubt already.
-    pub fn close(&self, now_ms: i64) -> Result<Option<CheckpointOffsets>, StorageError> {
+    pub fn close(&self) -> Result<Option<CheckpointOffsets>, StorageError> {
         let mut state = self.lock();
         if !matches!(state.storage, Storage::Open(_)) {
             return Ok(None);
@@ -413,10 +421,6 @@ impl Partition {
         let Storage::Open(mut open) = std::mem::replace(&mut state.storage, Storage::Closed) else {
             unreachable!("just checked")
         };
-        if open.has_appended {
-            // Without it the next start reads the whole active segment to know its producers.
-            let _ = self.write_snapshot(&mut open, now_ms);
-        }
         let recovery_point = open.log.close(true)?;
         let (log_start_offset, high_watermark) =
             (open.leader.log_start_offset(), open.leader.high_watermark());
@@ -452,10 +456,15 @@ impl State {
         if high_watermark > open.shown_offset {
             open.shown_offset = high_watermark;
             // Too many bytes wake a fetch too early, which looks and parks again; too few would leave it asleep.
-            self.fetches
-                .on_appended(open.unseen_bytes, &mut effects.woken);
+            if open.has_unseen_markers {
+                self.fetches.give_up(&mut effects.woken);
+            } else {
+                self.fetches
+                    .on_appended(open.unseen_bytes, &mut effects.woken);
+            }
             if high_watermark == open.leader.log_end_offset() {
                 open.unseen_bytes = 0;
+                open.has_unseen_markers = false;
             }
         }
         if !self.produces.is_empty() {

@@ -6,7 +6,7 @@ use crate::respond::FileRange;
 use millrace_log::{ReadError, TimestampLookup};
 use millrace_replica::{EpochMismatch, FetchAllowance};
 use millrace_wire::apis::LeaderIdAndEpoch;
-use millrace_wire::apis::fetch::EpochEndOffset;
+use millrace_wire::apis::fetch::{AbortedTransaction, EpochEndOffset};
 use millrace_wire::apis::list_offsets::{
     EARLIEST_LOCAL_TIMESTAMP, EARLIEST_PENDING_UPLOAD_TIMESTAMP, EARLIEST_TIMESTAMP,
     LATEST_TIERED_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsPartitionResponse,
@@ -33,6 +33,8 @@ pub struct PartitionRead {
     pub last_stable_offset: i64,
     pub log_start_offset: i64,
     pub records: Option<FileRange>,
+    /// Transactions whose records a reader of committed ones skips. Empty for others.
+    pub aborted: Vec<AbortedTransaction>,
     /// There is more to read than was taken.
     pub is_cut_short: bool,
     pub diverging_epoch: Option<EpochEndOffset>,
@@ -47,6 +49,7 @@ impl PartitionRead {
             last_stable_offset: -1,
             log_start_offset: -1,
             records: None,
+            aborted: Vec::new(),
             is_cut_short: false,
             diverging_epoch: None,
             leader: None,
@@ -71,10 +74,11 @@ impl Partition {
             unreachable!("only an open partition leads")
         };
         open.uses += 1;
-        let (high_watermark, last_stable_offset) = (
-            open.leader.high_watermark(),
-            open.leader.last_stable_offset(),
-        );
+        let high_watermark = open.leader.high_watermark();
+        let last_stable_offset = match open.last_stable_offset() {
+            Ok(offset) => offset,
+            Err(error) => return PartitionRead::error(error.kafka_code()),
+        };
         let mut answer = PartitionRead {
             high_watermark,
             last_stable_offset,
@@ -92,9 +96,14 @@ impl Partition {
             high_watermark
         };
         match read_log(open, read, upper_bound) {
-            Ok(FetchOutcome::Records { range, next_offset }) => {
+            Ok(FetchOutcome::Records {
+                range,
+                next_offset,
+                aborted,
+            }) => {
                 answer.is_cut_short = next_offset < upper_bound;
                 answer.records = Some(range);
+                answer.aborted = aborted;
             }
             Ok(FetchOutcome::Nothing) => answer.is_cut_short = read.fetch_offset < upper_bound,
             Ok(FetchOutcome::Diverging(epoch_end)) => answer.diverging_epoch = Some(epoch_end),
@@ -131,7 +140,10 @@ impl Partition {
             return refuse(epoch_error(mismatch));
         }
         let upper_bound = if reads_committed {
-            open.leader.last_stable_offset()
+            match open.last_stable_offset() {
+                Ok(offset) => offset,
+                Err(error) => return refuse(error.kafka_code()),
+            }
         } else {
             open.leader.high_watermark()
         };
@@ -178,7 +190,11 @@ impl Partition {
 }
 
 enum FetchOutcome {
-    Records { range: FileRange, next_offset: i64 },
+    Records {
+        range: FileRange,
+        next_offset: i64,
+        aborted: Vec<AbortedTransaction>,
+    },
     Nothing,
     Diverging(EpochEndOffset),
 }
@@ -210,16 +226,28 @@ fn read_log(
         upper_bound,
         read.allowance.min_one_batch,
     )?;
-    Ok(match slice {
-        Some(slice) => FetchOutcome::Records {
-            range: FileRange {
-                file: slice.file,
-                position: slice.position,
-                bytes: u64::from(slice.bytes),
-            },
-            next_offset: slice.next_offset_hint,
+    let Some(slice) = slice else {
+        return Ok(FetchOutcome::Nothing);
+    };
+    let next_offset = slice.next_offset_hint;
+    let aborted = if read.reads_committed {
+        open.log
+            .aborted_transactions(read.fetch_offset, next_offset)?
+    } else {
+        Vec::new()
+    };
+    let aborted = aborted.iter().map(|transaction| AbortedTransaction {
+        producer_id: transaction.producer_id,
+        first_offset: transaction.first_offset,
+    });
+    Ok(FetchOutcome::Records {
+        range: FileRange {
+            file: slice.file,
+            position: slice.position,
+            bytes: u64::from(slice.bytes),
         },
-        None => FetchOutcome::Nothing,
+        next_offset,
+        aborted: aborted.collect(),
     })
 }
 

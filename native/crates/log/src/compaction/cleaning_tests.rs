@@ -8,7 +8,7 @@ use millrace_record::{BatchBuilder, BatchHeader, records};
 use super::keyed_log::*;
 use super::*;
 use crate::test_log::*;
-use crate::{Log, LogConfig, OpenHints, ProducerSnapshotEntry};
+use crate::{Log, LogConfig, OpenHints};
 
 #[test]
 fn one_record_a_key_stays_in_the_clean_part() {
@@ -322,17 +322,6 @@ fn snapshots_of_merged_segments_go() {
     for _ in 0..6 {
         write(&mut log, 5, 3);
         log.roll(0).expect("roll");
-        let entry = ProducerSnapshotEntry {
-            producer_id: 1,
-            producer_epoch: 0,
-            last_sequence: 0,
-            last_offset: 0,
-            offset_delta: 0,
-            timestamp: 0,
-            coordinator_epoch: -1,
-            current_txn_first_offset: -1,
-        };
-        log.write_producer_snapshot(&[entry]);
     }
     log.sync().expect("sync");
     clean_all(&mut log, 1_000);

@@ -19,7 +19,7 @@ use crate::names::{
     CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SWAP_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX,
     with_suffix,
 };
-use crate::segment::Segment;
+use crate::segment::{Segment, Txns};
 use crate::segment_files::SegmentFiles;
 
 /// One group, cleaned and on disk under `.cleaned` names.
@@ -85,8 +85,14 @@ impl<D: Disk> Log<D> {
         now_ms: i64,
     ) -> Result<(), StorageError> {
         let Replacement {
-            sources, segments, ..
+            sources,
+            mut segments,
+            ..
         } = replacement;
+        for segment in &mut segments {
+            // Its index was written beside it; whether it is right is found out as for any other on disk.
+            segment.txns = Txns::unknown();
+        }
         for segment in segments.iter().rev() {
             self.rename_segment(segment.base_offset, CLEANED_SUFFIX, SWAP_SUFFIX)?;
         }

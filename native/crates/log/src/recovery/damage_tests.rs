@@ -335,7 +335,7 @@ fn old_record_formats_are_refused_not_cut_off() {
     let mut old = vec![0; 60];
     old[8..12].copy_from_slice(&48_i32.to_be_bytes());
     old[16] = 1;
-    let crc = super::crc32(&old[16..]);
+    let crc = super::old_format::crc32(&old[16..]);
     old[12..16].copy_from_slice(&crc.to_be_bytes());
     write_file(&disk, FIRST_LOG, &old);
     let error = Log::open(
@@ -408,5 +408,5 @@ fn every_failing_operation_while_opening_leaves_the_data_alone() {
 
 #[test]
 fn crc_of_the_old_formats_is_the_common_one() {
-    assert_eq!(super::crc32(b"123456789"), 0xcbf4_3926);
+    assert_eq!(super::old_format::crc32(b"123456789"), 0xcbf4_3926);
 }

@@ -7,7 +7,7 @@ use millrace_host::disk::faulty::{Failure, Fault, FaultyDisk, Operation};
 use millrace_host::disk::memory::{Crash, MemoryDisk};
 
 use crate::test_log::{DIR, batch, memory_disk, read_all, small_config};
-use crate::{Log, OpenHints, ProducerSnapshotEntry, Uuid};
+use crate::{Log, OpenHints, Uuid};
 
 type Faulty = FaultyDisk<MemoryDisk>;
 
@@ -18,19 +18,6 @@ struct Promise {
     appended: Vec<Vec<u8>>,
     synced_offset: i64,
     recovery_point: i64,
-}
-
-fn snapshot_entry() -> ProducerSnapshotEntry {
-    ProducerSnapshotEntry {
-        producer_id: 1,
-        producer_epoch: 0,
-        last_sequence: 0,
-        last_offset: 0,
-        offset_delta: 0,
-        timestamp: 0,
-        coordinator_epoch: -1,
-        current_txn_first_offset: -1,
-    }
 }
 
 /// Appends until the log ends at `end_offset`, or an error.
@@ -61,7 +48,7 @@ fn run(disk: &Faulty) -> Promise {
     append_until(&mut log, 30, 0, &mut promise);
     let _ = log.sync();
     append_until(&mut log, 60, 1, &mut promise);
-    log.write_producer_snapshot(&[snapshot_entry()]);
+    let _ = log.keep_producer_snapshot(log.log_end_offset());
     let _ = log.checkpoint();
     append_until(&mut log, 70, 1, &mut promise);
     let before = log.log_end_offset();

@@ -10,7 +10,7 @@ use crate::test_log::{
     DIR, append_one, batch, clean_hints, file_names, fill, memory_disk, open, open_with, read_all,
     read_file, small_config, write_file,
 };
-use crate::{Log, OpenHints, ProducerSnapshotEntry, Uuid};
+use crate::{Log, OpenHints, Uuid};
 
 #[test]
 fn clean_reopen_goes_on_and_keeps_nothing_open() {
@@ -115,53 +115,6 @@ fn leader_epochs_come_back_from_the_checkpoint_or_the_batches() {
     disk.remove_file(&crate::test_log::file_path("leader-epoch-checkpoint"))
         .expect("remove");
     assert_eq!(ends(&mut open(&disk, small_config())), expected);
-}
-
-#[test]
-fn producer_snapshots_are_found_sound_or_not_at_all() {
-    let entry = |producer_id| ProducerSnapshotEntry {
-        producer_id,
-        producer_epoch: 0,
-        last_sequence: 0,
-        last_offset: 0,
-        offset_delta: 0,
-        timestamp: 0,
-        coordinator_epoch: -1,
-        current_txn_first_offset: -1,
-    };
-    let disk = memory_disk();
-    let mut log = open(&disk, small_config());
-    fill(&mut log, 5, 10);
-    log.write_producer_snapshot(&[entry(5)]);
-    log.sync().expect("sync");
-    fill(&mut log, 5, 10);
-    log.write_producer_snapshot(&[entry(10), entry(11)]);
-    log.close(true).expect("close");
-    assert!(file_names(&disk).contains(&"00000000000000000010.snapshot".to_owned()));
-
-    let mut log = open_with(&disk, small_config(), clean_hints());
-    let newest = log
-        .read_producer_snapshot()
-        .expect("read")
-        .expect("present");
-    assert_eq!(
-        (newest.offset, newest.entries),
-        (10, vec![entry(10), entry(11)])
-    );
-    // A snapshot of what truncation took away goes too.
-    log.truncate(9, 0).expect("truncate");
-    assert_eq!(
-        log.read_producer_snapshot()
-            .expect("read")
-            .map(|snapshot| snapshot.offset),
-        Some(5)
-    );
-    write_file(&disk, "00000000000000000005.snapshot", b"damaged");
-    assert_eq!(log.read_producer_snapshot().expect("read"), None);
-    let mut seen = Vec::new();
-    log.for_each_batch(3, |header| seen.push(header.base_offset))
-        .expect("scan");
-    assert_eq!(seen, [3, 4, 5, 6, 7, 8]);
 }
 
 #[test]

@@ -5,16 +5,17 @@ use millrace_host::disk::{Disk, DiskFile};
 use super::{Indexes, Segment, continues};
 use crate::config::LogConfig;
 use crate::error::{Attempt, ReadError};
-use crate::names::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX};
+use crate::names::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
 use crate::segment_files::SegmentFiles;
 
 impl<D: Disk> Segment<D> {
-    /// Cuts the segment at a batch boundary, durably: if the old bytes could come back, they might come back behind new ones.
+    /// Cuts the segment at a batch boundary, the position of the batch that begins at `end_offset`, durably: if the old bytes could come back, they might come back behind new ones.
     pub(crate) fn truncate(
         &mut self,
         files: &SegmentFiles<D>,
         config: &LogConfig,
         position: u32,
+        end_offset: i64,
     ) -> Result<(), ReadError> {
         assert!(position <= self.size, "truncation never extends");
         self.ensure_loaded(files, config)?;
@@ -32,10 +33,13 @@ impl<D: Disk> Segment<D> {
             // Stale entries must not meet new batches of the same offsets after a crash; if removal fails they are found out by checking.
             let _ = files.remove(&files.path(self.base_offset, INDEX_SUFFIX));
             let _ = files.remove(&files.path(self.base_offset, TIME_INDEX_SUFFIX));
+            let _ = files.remove(&files.path(self.base_offset, TXN_INDEX_SUFFIX));
             return Ok(());
         }
         self.size = position;
         self.indexes.as_mut().expect("loaded").truncate(position)?;
+        self.txns
+            .truncate(files, self.base_offset, u64::from(self.size), end_offset)?;
         match self.rescan_tail(files) {
             Ok(true) => Ok(()),
             // The entry that is now the last was never looked at before.
@@ -74,6 +78,8 @@ impl<D: Disk> Segment<D> {
             let file = self.file.take();
             *self = Segment {
                 file,
+                txns: self.txns.take(),
+                scans: self.scans,
                 ..Segment::new(files, self.base_offset, self.created_ms)
             };
         }
@@ -158,6 +164,8 @@ impl<D: Disk> Segment<D> {
             Err(error) => return Err(error),
         }
         rebuilt.file = self.file.take();
+        rebuilt.txns = self.txns.take();
+        rebuilt.scans = self.scans + 1;
         rebuilt.write_indexes_anew(files)?;
         *self = rebuilt;
         Ok(self.size)

@@ -174,6 +174,8 @@ impl<D: Disk> Segment<D> {
         }
         assert!(rebuilt.size == size, "the scan covered the whole segment");
         rebuilt.file = Some(file);
+        rebuilt.txns = self.txns.take();
+        rebuilt.scans = self.scans + 1;
         rebuilt.write_indexes_anew(files)?;
         *self = rebuilt;
         Ok(())
