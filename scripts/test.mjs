@@ -38,6 +38,12 @@ const clientGroups = [
   },
 ]
 
+const faultGroups = ['power-cut', 'failed-disk', 'full-disk'].map(name => ({
+  name: `faults: ${name.replace('-', ' ')}`,
+  file: `test/faults/${name}.test.ts`,
+  prepare: async () => (await import('../test/clients/toolbox/fault-tools.mjs')).faultTools(name),
+}))
+
 async function prepareKafka() {
   await (await import('../test/clients/toolbox/kafka-jars.mjs')).kafkaClassPath()
 }
@@ -52,9 +58,17 @@ await main(async () => {
   mkdirSync(results, { recursive: true })
   await step('native tests', cargoTests)
   await step('TypeScript tests', () =>
-    vitest('typescript', ['test', '--exclude', 'test/clients/**', '--exclude', 'test/protocol/java-oracle/**']),
+    vitest('typescript', [
+      'test',
+      '--exclude',
+      'test/clients/**',
+      '--exclude',
+      'test/protocol/java-oracle/**',
+      '--exclude',
+      'test/faults/**',
+    ]),
   )
-  for (const group of clientGroups) {
+  for (const group of [...clientGroups, ...faultGroups]) {
     if (!existsSync(join(root, group.file))) {
       notRun.push(`${group.name}: ${group.file} does not exist`)
       continue

@@ -22,6 +22,7 @@ import { MetadataFollower } from './metadata-follower.ts'
 import { nativeSettings } from './native-settings.ts'
 import { nodeIdentity } from './node-identity.ts'
 import { PartitionIo } from './partition-io/pool.ts'
+import { OfflinePartitions } from './offline-partitions.ts'
 import { PartitionPublisher } from './partition-publisher.ts'
 import { holdingProcess } from './process-hold.ts'
 import { ProducerIds } from './producer-ids.ts'
@@ -116,14 +117,25 @@ export class Broker {
     const failed = new Promise<Error>(resolve => {
       fail = resolve
     })
+    const offline = new OfflinePartitions(nodeId)
+    const failedDirs = new Set<number>()
     const data = new BrokerHandle(nativeSettings(config, identity), {
       onRequest: (event: RequestEvent) => router?.onRequest(event),
       onConnectionClosed: connectionId => router?.onConnectionClosed(connectionId),
       onLogDirFailed: ({ logDirIndex, message }) => {
         const what = logDirIndex === null ? 'the data plane' : `the log directory ${config.logDirs[logDirIndex]}`
         logger.error(`${what} failed`, { reason: message })
-        // One directory holds the metadata log and, so far, every partition: without it there is nothing to serve.
-        fail(new Error(`${what} failed: ${message}`))
+        if (logDirIndex === null) return fail(new Error(`${what} failed: ${message}`))
+        failedDirs.add(logDirIndex)
+        offline.refresh(data)
+        const held = config.logDirs[logDirIndex] === config.metadataLogDir
+        if (held) fail(new Error(`${what} failed, and it holds the metadata log: ${message}`))
+        else if (failedDirs.size === config.logDirs.length)
+          fail(new Error(`${what} failed, and it was the last: ${message}`))
+        else
+          logger.warn('the partitions in it are offline, the other log directories serve on', {
+            failed: failedDirs.size,
+          })
       },
     })
     shutdown.onClose('data plane', () => data.close())
@@ -183,6 +195,7 @@ export class Broker {
       data,
       groups,
       channel,
+      offline,
       apiVersions: advertisedVersions(),
       autoCreate: new AutoCreate(() => services),
       producerIds: new ProducerIds({ channel, nodeId, brokerEpoch: () => registration.brokerEpoch }),

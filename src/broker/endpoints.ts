@@ -41,8 +41,11 @@ export function leaderView(
   listenerName: string,
   /** LISTENER_NOT_FOUND is known to Metadata 6 and later; older clients are told LEADER_NOT_AVAILABLE. */
   knowsListenerNotFound: boolean,
+  /** This node, if the disk under its replica failed. */
+  offlineHere: number | null,
 ): LeaderView {
   const offlineReplicas = partition.replicas.filter(replica => {
+    if (replica === offlineHere) return true
     const broker = image.brokers.get(replica)
     return broker === undefined || broker.fenced || endpointOf(broker, listenerName) === null
   })

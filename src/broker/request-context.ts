@@ -7,6 +7,7 @@ import type { ApiVersionRange, BrokerHandle } from '#native'
 import type { Api, KafkaError, RequestInput, RequestOf, ResponseInput, ResponseOf } from '#protocol'
 import type { AutoCreate } from './auto-create.ts'
 import type { ControllerChannel, ForwardContext } from './controller-channel.ts'
+import type { OfflinePartitions } from './offline-partitions.ts'
 import type { ProducerIds } from './producer-ids.ts'
 
 /** What one node offers to its handlers. One per broker, the same for all requests. */
@@ -18,6 +19,8 @@ export interface BrokerServices {
   /** What ApiVersions answers with. */
   readonly apiVersions: readonly ApiVersionRange[]
   readonly data: BrokerHandle
+  /** What a failed disk took from this node. */
+  readonly offline: OfflinePartitions
   readonly groups: GroupCoordinator
   readonly channel: ControllerChannel
   readonly autoCreate: AutoCreate

@@ -68,6 +68,12 @@ export interface PartitionOffsets {
   readonly lastStableOffset: number
 }
 
+/** A partition that is served no more because the disk under it failed. */
+export interface OfflinePartition {
+  readonly topicId: Buffer
+  readonly partition: number
+}
+
 /** The class `NativeBroker` as the binding exports it. */
 export interface RawBroker {
   readonly handle: number
@@ -85,6 +91,7 @@ export interface RawBroker {
   append(topicId: Buffer, partition: number, batch: Buffer, sync: boolean): number
   readLog(topicId: Buffer, partition: number, offset: number, maxBytes: number): Buffer
   partitionOffsets(topicId: Buffer, partition: number): PartitionOffsets
+  offlinePartitions(): OfflinePartition[]
   deleteRecords(topicId: Buffer, partition: number, offset: number): { lowWatermark: number; errorCode: number }
   offsetForLeaderEpoch(topicId: Buffer, partition: number, epoch: number): { epoch: number; endOffset: number }
   metrics(): Record<string, number>

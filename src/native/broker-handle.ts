@@ -7,6 +7,7 @@ import {
   type BoundListener,
   type BrokerOptions,
   mainThreadAddon,
+  type OfflinePartition,
   type OpenedLogDirs,
   type RawBroker,
 } from './addon.ts'
@@ -126,6 +127,11 @@ export class BrokerHandle {
       logEndOffset: BigInt(offsets.logEndOffset),
       lastStableOffset: BigInt(offsets.lastStableOffset),
     }
+  }
+
+  /** Those that are served no more because the disk under them failed. */
+  offlinePartitions(): readonly OfflinePartition[] {
+    return this.#closed ? [] : callNative(() => this.#raw.offlinePartitions())
   }
 
   /** Moves the log start offset; -1 means the high watermark. */

@@ -11,6 +11,10 @@ export interface BrokerProcess {
   readonly bootstrap: string
   readonly dataDirectory: string
   readonly pid: number
+  /** What it printed since it was last started. */
+  readonly output: string
+  /** Resolves with the exit code, or the signal's name, when the process is gone. */
+  ended(): Promise<number | NodeJS.Signals | null>
   /** Ends the process by a signal and waits for it; resolves with the exit code, or the signal's name. */
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals | null>
   /** Starts again on the same port and data. */
@@ -32,7 +36,11 @@ export async function startBrokerProcess(overrides: Record<string, string | numb
     ...overrides,
   }
   const args = Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`])
-  let child = await startMillrace(args)
+  let output = ''
+  const note = (chunk: string) => {
+    output += chunk
+  }
+  let child = await startMillrace(args, note)
   const ended = () =>
     new Promise<number | NodeJS.Signals | null>(done => {
       if (child.exitCode !== null || child.signalCode !== null) done(child.signalCode ?? child.exitCode)
@@ -44,13 +52,18 @@ export async function startBrokerProcess(overrides: Record<string, string | numb
     get pid() {
       return child.pid ?? -1
     },
+    get output() {
+      return output
+    },
+    ended,
     async stop(signal = 'SIGTERM') {
       const how = ended()
       child.kill(signal)
       return how
     },
     async restart() {
-      child = await startMillrace(args)
+      output = ''
+      child = await startMillrace(args, note)
     },
     async remove() {
       await broker.stop()
@@ -61,7 +74,10 @@ export async function startBrokerProcess(overrides: Record<string, string | numb
 }
 
 /** `millrace start` with these arguments, ready. */
-export async function startMillrace(args: readonly string[]): Promise<ChildProcess> {
+export async function startMillrace(
+  args: readonly string[],
+  printed: (chunk: string) => void = () => {},
+): Promise<ChildProcess> {
   const child = spawn(process.execPath, [join(repositoryRoot, 'dist', 'cli', 'main.cjs'), 'start', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -69,6 +85,7 @@ export async function startMillrace(args: readonly string[]): Promise<ChildProce
   await new Promise<void>((done, fail) => {
     const watch = (chunk: string) => {
       output += chunk
+      printed(chunk)
       if (/ready in/i.test(output)) done()
     }
     child.stdout.setEncoding('utf8').on('data', watch)
@@ -82,5 +99,15 @@ function foreign(bootstrap: string): BrokerProcess {
   const refuse = async () => {
     throw new Error('a broker that was given cannot be restarted')
   }
-  return { bootstrap, dataDirectory: '', pid: -1, stop: async () => 0, restart: refuse, remove: async () => {} }
+  const ended = () => new Promise<null>(() => {})
+  return {
+    bootstrap,
+    dataDirectory: '',
+    pid: -1,
+    output: '',
+    ended,
+    stop: async () => 0,
+    restart: refuse,
+    remove: async () => {},
+  }
 }

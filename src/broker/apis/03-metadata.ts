@@ -137,7 +137,8 @@ function describe(topic: TopicImage, image: MetadataImage, request: MetadataRequ
     isInternal: topic.internal,
     topicAuthorizedOperations: request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_REQUESTED,
     partitions: topic.partitions.map(partition => {
-      const leader = leaderView(image, partition, context.listenerName, knowsListenerNotFound)
+      const offlineHere = context.services.offline.replicaOf(topic.topicId, partition.partition)
+      const leader = leaderView(image, partition, context.listenerName, knowsListenerNotFound, offlineHere)
       return {
         errorCode: leader.errorCode,
         partitionIndex: partition.partition,

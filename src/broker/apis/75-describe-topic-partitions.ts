@@ -88,6 +88,7 @@ function describe(
   image: MetadataImage,
   context: RequestContext,
 ): Topic {
+  const { offline } = context.services
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
@@ -95,7 +96,8 @@ function describe(
     isInternal: topic.internal,
     topicAuthorizedOperations: TOPIC_OPERATIONS,
     partitions: partitions.map(partition => {
-      const leader = leaderView(image, partition, context.listenerName, true)
+      const offlineHere = offline.replicaOf(topic.topicId, partition.partition)
+      const leader = leaderView(image, partition, context.listenerName, true, offlineHere)
       return {
         errorCode: leader.errorCode,
         partitionIndex: partition.partition,

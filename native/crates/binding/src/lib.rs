@@ -22,4 +22,5 @@ mod embedded_log;
 mod external;
 mod native_broker;
 mod native_log;
+mod offline_partitions;
 mod partition_io;

@@ -104,7 +104,7 @@ pub struct EpochEnd {
 
 #[napi]
 pub struct NativeBroker {
-    broker: Arc<Broker>,
+    pub(crate) broker: Arc<Broker>,
     handle: u32,
 }
 

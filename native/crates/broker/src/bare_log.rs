@@ -1,13 +1,14 @@
 //! Owns one log directory by itself, without partitions and clients around it: the controller's metadata log, later the embedded log store.
 //! Appends run on a thread of its own, all that wait in one write and one sync, so that its owner never waits for the disk.
-//! Invariant: appends happen in the order they were asked for, and each is answered exactly once.
+//! Invariant: appends happen in the order they were asked for, and each is answered exactly once. On a full disk they wait for space: their
+//! owner has acted on them already, and losing them would be its end.
 
 use crate::error::BrokerError;
 use crate::shared::lock;
 use crate::upcall::{UpcallQueue, Wake};
 use millrace_host::clock;
 use millrace_host::disk::posix::PosixDisk;
-use millrace_log::{Log, LogConfig, OpenHints, ReadError, Uuid};
+use millrace_log::{AppendError, Log, LogConfig, OpenHints, ReadError, Uuid};
 use millrace_record::{BatchHeader, validate_stored};
 use millrace_wire::error_codes;
 use std::path::Path;
@@ -15,9 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Completions are small; this is never reached by an owner that takes them.
 const COMPLETION_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a full disk is left alone before it is tried again.
+const FULL_DISK_RETRY: Duration = Duration::from_millis(100);
 
 type Outcome = Result<(i64, i64), i16>;
 
@@ -230,34 +235,18 @@ impl Inner {
     /// Writes what came together, run by run of one leader epoch, then syncs once, without the lock.
     fn write(&self, mut jobs: Vec<Job>) {
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(jobs.len());
-        let target = {
-            let mut log = lock(&self.log);
-            for run in jobs.chunk_by_mut(|left, right| left.leader_epoch == right.leader_epoch) {
-                append_run(&mut log, run, &mut outcomes);
-            }
-            if jobs.iter().any(|job| job.wants_sync) {
-                log.sync_target()
-            } else {
-                Ok(None)
-            }
-        };
-        let synced = match target {
-            Ok(None) => Ok(()),
-            Ok(Some(target)) => {
-                let performed = target.request.perform(&PosixDisk);
-                let mut log = lock(&self.log);
-                match performed {
-                    Ok(()) => {
-                        log.mark_synced(target.mark);
-                        Ok(())
-                    }
-                    Err(_) => {
-                        log.mark_sync_failed();
-                        Err(error_codes::KAFKA_STORAGE_ERROR)
-                    }
+        for run in jobs.chunk_by_mut(|left, right| left.leader_epoch == right.leader_epoch) {
+            while !append_run(&mut lock(&self.log), run, &mut outcomes) {
+                if run.iter().any(|job| job.reply.is_some()) || !self.wait_for_space() {
+                    outcomes.extend(run.iter().map(|_| Err(error_codes::KAFKA_STORAGE_ERROR)));
+                    break;
                 }
             }
-            Err(error) => Err(error.kafka_code()),
+        }
+        let synced = if jobs.iter().any(|job| job.wants_sync) {
+            self.sync(jobs.iter().all(|job| job.reply.is_none()))
+        } else {
+            Ok(())
         };
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             let outcome = if job.wants_sync {
@@ -267,6 +256,41 @@ impl Inner {
             };
             self.answer(job, outcome);
         }
+    }
+
+    /// Syncs everything written. A disk too full for the small files beside the log is waited for, if that may be.
+    fn sync(&self, may_wait: bool) -> Result<(), i16> {
+        loop {
+            let target = lock(&self.log)
+                .sync_target()
+                .map_err(|error| error.kafka_code())?;
+            let Some(target) = target else {
+                return Ok(());
+            };
+            match target.request.perform(&PosixDisk) {
+                Ok(()) => {
+                    lock(&self.log).mark_synced(target.mark);
+                    return Ok(());
+                }
+                Err(failure) if failure.is_out_of_space && may_wait && self.wait_for_space() => {}
+                Err(failure) => {
+                    if !failure.is_out_of_space {
+                        lock(&self.log).mark_sync_failed();
+                    }
+                    return Err(error_codes::KAFKA_STORAGE_ERROR);
+                }
+            }
+        }
+    }
+
+    /// False when the log is closing: then nobody waits any longer.
+    fn wait_for_space(&self) -> bool {
+        let queue = lock(&self.queue);
+        let (queue, _) = self
+            .arrived
+            .wait_timeout_while(queue, FULL_DISK_RETRY, |queue| !queue.is_stopping)
+            .unwrap_or_else(PoisonError::into_inner);
+        !queue.is_stopping
     }
 
     fn answer(&self, job: Job, outcome: Outcome) {
@@ -286,8 +310,9 @@ impl Inner {
     }
 }
 
-/// Appends jobs of one epoch: the sound ones together, each with its own answer.
-fn append_run(log: &mut Log<PosixDisk>, run: &mut [Job], outcomes: &mut Vec<Outcome>) {
+/// Appends jobs of one epoch: the sound ones together, each with its own answer. False, and no answers, when the disk is full: the log is as
+/// it was, and the same may be tried again.
+fn append_run(log: &mut Log<PosixDisk>, run: &mut [Job], outcomes: &mut Vec<Outcome>) -> bool {
     let leader_epoch = run[0].leader_epoch;
     let checked: Vec<Result<BatchHeader, i16>> = run
         .iter()
@@ -305,6 +330,12 @@ fn append_run(log: &mut Log<PosixDisk>, run: &mut [Job], outcomes: &mut Vec<Outc
         log.append(&mut slices, leader_epoch, clock::wall_ms())
             .map(|info| info.base_offset)
     };
+    if let Err(AppendError::Storage(error)) = &appended
+        && error.is_out_of_space()
+        && !log.is_fenced()
+    {
+        return false;
+    }
     let mut next_offset = appended.as_ref().copied().unwrap_or(-1);
     for checked in checked {
         outcomes.push(match (checked, &appended) {
@@ -317,6 +348,7 @@ fn append_run(log: &mut Log<PosixDisk>, run: &mut [Job], outcomes: &mut Vec<Outc
             }
         });
     }
+    true
 }
 
 fn closed() -> BrokerError {

@@ -15,7 +15,7 @@ use millrace_log::{
 };
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -51,6 +51,8 @@ pub struct LogDir {
     /// Partitions that lie here and whose log nobody has opened yet, with what the checkpoints say of them.
     unopened: Mutex<HashMap<(String, i32), CheckpointOffsets>>,
     partitions: AtomicUsize,
+    /// A disk error put something in doubt that lies here: nothing is served from it until the next start.
+    is_offline: AtomicBool,
     /// Partitions whose deletion has begun but whose name is not free yet.
     leaving: Mutex<Vec<(String, i32)>>,
     left: Condvar,
@@ -66,6 +68,15 @@ impl LogDir {
     pub fn partition_path(&self, topic: &str, partition: i32) -> PathBuf {
         self.path
             .join(millrace_log::partition_directory_name(topic, partition))
+    }
+
+    pub fn is_offline(&self) -> bool {
+        self.is_offline.load(Ordering::Acquire)
+    }
+
+    /// True for the first who says so.
+    pub fn take_offline(&self) -> bool {
+        !self.is_offline.swap(true, Ordering::AcqRel)
     }
 
     /// What a partition's log is to be opened with, and its high watermark.
@@ -275,7 +286,7 @@ impl LogDirs {
         let dir = self
             .dirs
             .iter()
-            .min_by_key(|dir| dir.partitions.load(Ordering::Relaxed))
+            .min_by_key(|dir| (dir.is_offline(), dir.partitions.load(Ordering::Relaxed)))
             .expect("there is at least one log directory");
         dir.partitions.fetch_add(1, Ordering::Relaxed);
         lock(&dir.unopened).insert(key, CheckpointOffsets::default());
@@ -313,6 +324,7 @@ impl LogDirs {
             unopened: Mutex::new(unopened.collect()),
             partitions: AtomicUsize::new(partitions.len()),
             directory: Mutex::new(Some(directory)),
+            is_offline: AtomicBool::new(false),
             leaving: Mutex::default(),
             left: Condvar::new(),
         }));

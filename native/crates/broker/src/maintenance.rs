@@ -110,17 +110,22 @@ fn retain(shared: &Arc<Shared>) {
 }
 
 /// Writes what there is to remember of every partition.
-pub fn checkpoint(shared: &Shared, log_dirs: &LogDirs) {
+pub fn checkpoint(shared: &Arc<Shared>, log_dirs: &LogDirs) {
     let _turn = lock(&log_dirs.checkpointing);
-    for dir in log_dirs.iter() {
+    for dir in log_dirs.iter().filter(|dir| !dir.is_offline()) {
         let unopened = dir.unopened_rows();
         let rows = partitions(shared)
             .iter()
             .filter(|partition| partition.log_dir.index == dir.index)
             .filter_map(|partition| row(partition))
             .collect();
-        if let Err(error) = dir.write_checkpoints(unopened, rows) {
-            shared.upcalls.log_dir_failed(dir.index, &error.to_string());
+        match dir.write_checkpoints(unopened, rows) {
+            Ok(()) => {}
+            // The old one holds, and recovery reads a little more.
+            Err(error) if error.is_out_of_space() => {
+                shared.other_metrics().count(Counter::DiskFullTotal)
+            }
+            Err(error) => shared.fail_log_dir(dir, &error.to_string()),
         }
     }
 }

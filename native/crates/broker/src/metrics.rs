@@ -35,6 +35,9 @@ counters! {
     AppendedBatchesTotal,
     /// Syncs of logs that were started; each covers everything appended before it.
     SyncsTotal,
+    /// Appends, syncs and checkpoints for which the disk had no space.
+    DiskFullTotal,
+    LogDirsFailedTotal,
     ConnectionsAcceptedTotal,
     ConnectionsClosedTotal,
     ConnectionsRefusedTotal,

@@ -3,6 +3,8 @@
 use crate::apis::produce::ProducePart;
 use crate::flush_schedule::FlushSchedule;
 use crate::inbox::{Inbox, Message};
+use crate::log_dirs::LogDir;
+use crate::maintenance;
 use crate::metrics::{Counter, Metrics};
 use crate::options::BrokerOptions;
 use crate::partition::{Effects, Partition};
@@ -50,6 +52,25 @@ impl Shared {
         }
     }
 
+    /// A disk error put something in the directory in doubt. From now on nothing is served from it; those who wait are told on a sync thread.
+    pub fn fail_log_dir(self: &Arc<Self>, log_dir: &Arc<LogDir>, reason: &str) {
+        if !log_dir.take_offline() {
+            return;
+        }
+        self.other_metrics().count(Counter::LogDirsFailedTotal);
+        self.upcalls.log_dir_failed(log_dir.index, reason);
+        let (shared, log_dir) = (Arc::clone(self), Arc::clone(log_dir));
+        self.execute(Box::new(move || {
+            for partition in maintenance::partitions(&shared) {
+                if partition.log_dir.index == log_dir.index {
+                    let mut effects = Effects::default();
+                    partition.take_offline(&mut effects);
+                    shared.apply(&mut effects);
+                }
+            }
+        }));
+    }
+
     /// Hands a sync to the sync threads. When they are gone the broker is closing, and closing syncs everything.
     pub fn sync(self: &Arc<Self>, request: SyncRequest<PosixDisk>, done: SyncDone) {
         if let Some(syncs) = &*self.syncs.read().unwrap_or_else(PoisonError::into_inner) {
@@ -93,7 +114,7 @@ impl Shared {
     }
 
     /// What a partition asked for, on a thread that is no reactor. Syncs are the caller's: it knows the partition.
-    pub fn apply(&self, effects: &mut Effects) {
+    pub fn apply(self: &Arc<Self>, effects: &mut Effects) {
         assert!(
             effects.results.is_empty() && effects.syncs.is_empty(),
             "only a turn has results and lists of syncs"
@@ -105,9 +126,12 @@ impl Shared {
             watch.wake();
         }
         for (log_dir, reason) in effects.failures.drain(..) {
-            self.upcalls.log_dir_failed(log_dir, &reason);
+            self.fail_log_dir(&log_dir, &reason);
         }
         let metrics = self.other_metrics();
+        if std::mem::take(&mut effects.is_disk_full) {
+            metrics.count(Counter::DiskFullTotal);
+        }
         metrics.count(Counter::AppendsTotal);
         metrics.add(
             Counter::AppendedBatchesTotal,

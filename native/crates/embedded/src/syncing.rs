@@ -86,9 +86,12 @@ impl Store {
             Some(target) => {
                 let performed = target.request.perform(&self.disk);
                 let mut log = lock(&self.log);
-                if let Err(error) = performed {
-                    log.mark_sync_failed();
-                    return Err(StoreError::io("sync", &self.dir, &error));
+                if let Err(failure) = performed {
+                    // No space for a small file beside the log is no failed sync: the next one may find some.
+                    if !failure.is_out_of_space {
+                        log.mark_sync_failed();
+                    }
+                    return Err(StoreError::io("sync", &self.dir, &failure.error));
                 }
                 log.mark_synced(target.mark)
             }

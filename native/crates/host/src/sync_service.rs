@@ -1,7 +1,8 @@
 //! Owns the threads that may block on the disk, so that a reactor never does: fdatasync with group commit, and odd jobs such as unlinking.
 //! Invariant: at most one sync per log is in flight; every request that arrives meanwhile is answered by the next one, never by the running one
 //! (which may have started before the request's bytes were written).
-//! A failed sync is reported to everyone it would have answered and stays failed for that file (see `DiskFile::sync_data`).
+//! A failed sync is reported to everyone it would have answered and stays failed for that file (see `DiskFile::sync_data`). A disk too full to
+//! replace a small file is another matter: nothing that was written is lost by it, and the caller may ask again.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::disk::{Disk, DiskFile, OpenMode, replace_file};
+use crate::disk::{Disk, DiskFile, OpenMode, is_out_of_space, replace_file};
 
 /// What must be on disk before the answer, in this order: bytes of open files, small files by path (opened, synced, closed), small files to
 /// be replaced whole, then the directories that name them all.
@@ -25,14 +26,37 @@ pub struct SyncRequest<D: Disk> {
 
 /// Why a sync failed. Shared by everyone who waited for it.
 #[derive(Clone, Debug)]
-pub struct SyncFailure(pub Arc<io::Error>);
+pub struct SyncFailure {
+    pub error: Arc<io::Error>,
+    /// There was no space to replace a small file. What was written before is as safe as it was, and the same may be asked again.
+    pub is_out_of_space: bool,
+}
+
+impl From<io::Error> for SyncFailure {
+    fn from(error: io::Error) -> SyncFailure {
+        SyncFailure {
+            error: Arc::new(error),
+            is_out_of_space: false,
+        }
+    }
+}
+
+impl SyncFailure {
+    /// A replacement failed: the file it was to replace is still there, and so are the bytes in memory.
+    fn of_replacement(error: io::Error) -> SyncFailure {
+        SyncFailure {
+            is_out_of_space: is_out_of_space(&error),
+            ..SyncFailure::from(error)
+        }
+    }
+}
 
 pub type SyncDone = Box<dyn FnOnce(Result<(), SyncFailure>) + Send>;
 pub type Task = Box<dyn FnOnce() + Send>;
 
 impl<D: Disk> SyncRequest<D> {
     /// Performs the request on the calling thread: files before directories, so that no name becomes durable before its bytes.
-    pub fn perform(&self, disk: &D) -> io::Result<()> {
+    pub fn perform(&self, disk: &D) -> Result<(), SyncFailure> {
         for file in &self.files {
             file.sync_data()?;
         }
@@ -41,14 +65,14 @@ impl<D: Disk> SyncRequest<D> {
                 Ok(file) => file.sync_data()?,
                 // Replaced or deleted meanwhile: whoever did so answers for what took its place.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         for (path, bytes) in &self.replacements {
             match replace_file(disk, path, bytes) {
                 // The log was deleted meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                result => result?,
+                result => result.map_err(SyncFailure::of_replacement)?,
             }
         }
         for directory in &self.directories {
@@ -232,9 +256,7 @@ impl<D: Disk> Shared<D> {
             group.in_flight = true;
             group.waiting.take().expect("a ready group has requests")
         };
-        let result = request
-            .perform(&self.disk)
-            .map_err(|error| SyncFailure(Arc::new(error)));
+        let result = request.perform(&self.disk);
         {
             let mut queue = self.lock();
             let group = queue

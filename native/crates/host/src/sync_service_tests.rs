@@ -90,3 +90,21 @@ fn failed_sync_fails_every_waiter_and_stays_failed() {
         assert!(receiver.recv().expect("answered"));
     }
 }
+
+#[test]
+fn a_full_disk_fails_a_replacement_but_not_for_good() {
+    let disk = FaultyDisk::new(MemoryDisk::new());
+    let file = Arc::new(disk.open(Path::new("/a"), OpenMode::Create).expect("open"));
+    disk.arm(Fault {
+        operation: Some(Operation::Write),
+        after: 0,
+        failure: Failure::NoSpace,
+        lasting: false,
+    });
+    let wanted = request::<FaultyDisk<MemoryDisk>>(&file);
+    let failure = wanted.perform(&disk).expect_err("there is no space");
+    assert!(failure.is_out_of_space);
+    assert!(!disk.exists(Path::new("/checkpoint")).expect("a look"));
+    wanted.perform(&disk).expect("there is space again");
+    assert!(disk.exists(Path::new("/checkpoint")).expect("a look"));
+}

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use millrace_host::disk::is_out_of_space;
 use millrace_record::BatchError;
 
 // The numbers are Kafka's; millrace_wire::error_codes has the whole table, which this crate may not import.
@@ -35,10 +36,7 @@ impl StorageError {
 
     /// Full disk or quota: nothing is lost and appending may be tried again once there is space.
     pub fn is_out_of_space(&self) -> bool {
-        matches!(
-            self.source.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-        )
+        is_out_of_space(&self.source)
     }
 }
 

@@ -162,7 +162,7 @@ impl<D: Disk> Log<D> {
             return Err(StorageError::new("sync", &self.files.dir, reason));
         }
         let active = self.active_files(index_entries_max);
-        self.fenced |= active.is_err();
+        self.fenced |= active.as_ref().is_err_and(|error| !error.is_out_of_space());
         Ok(self
             .sync
             .target(&self.files.dir, active?, self.log_end_offset))
@@ -189,9 +189,14 @@ impl<D: Disk> Log<D> {
             });
         };
         let unsynced = self.sync.unsynced_index_entries(base_offset, entries);
-        let is_taken = unsynced > index_entries_max;
+        let is_taken = unsynced > index_entries_max
+            && match active.flush_indexes(&self.files, false) {
+                Ok(()) => true,
+                // The batches need no index to be safe. Its entries wait in memory, and the recovery point with them.
+                Err(error) if error.is_out_of_space() => false,
+                Err(error) => return Err(error),
+            };
         if is_taken {
-            active.flush_indexes(&self.files, false)?;
             files.extend(active.index_files().cloned());
         }
         if is_taken || unsynced == 0 {
@@ -241,9 +246,10 @@ impl<D: Disk> Log<D> {
 
     fn perform(&mut self, target: Option<SyncTarget<D>>) -> Result<(), StorageError> {
         let Some(target) = target else { return Ok(()) };
-        if let Err(error) = target.request.perform(&self.files.disk) {
-            self.fenced = true;
-            return Err(StorageError::new("sync", &self.files.dir, error));
+        if let Err(failure) = target.request.perform(&self.files.disk) {
+            self.fenced |= !failure.is_out_of_space;
+            let source = std::io::Error::new(failure.error.kind(), failure.error);
+            return Err(StorageError::new("sync", &self.files.dir, source));
         }
         self.mark_synced(target.mark);
         Ok(())

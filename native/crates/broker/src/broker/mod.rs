@@ -309,6 +309,18 @@ impl Broker {
         offsets.map_err(|error_code| BrokerError::kafka(error_code, "cannot read the offsets"))
     }
 
+    /// Partitions that are served no more because the disk under them failed.
+    pub fn offline_partitions(&self) -> Vec<(TopicId, i32)> {
+        let table = self.shared.table.load();
+        let mut offline = Vec::new();
+        for topic in table.topics() {
+            let partitions = topic.partitions.iter().flatten();
+            let failed = partitions.filter(|partition| partition.is_offline());
+            offline.extend(failed.map(|partition| (topic.id, partition.index)));
+        }
+        offline
+    }
+
     /// The new log start offset, or a Kafka error code.
     pub fn delete_records(
         &self,
@@ -426,6 +438,11 @@ impl Broker {
         });
         let mut first_error = None;
         for dir in log_dirs.iter() {
+            if dir.is_offline() {
+                // Nothing is written to a disk that failed; letting go of the lock needs no write.
+                let _ = dir.close(false);
+                continue;
+            }
             let mut rows = Vec::new();
             let mut is_clean = !self.shared.has_failed.load(Ordering::SeqCst);
             for (partition, outcome) in closed

@@ -397,7 +397,7 @@ impl Broker {
     }
 }
 
-fn rename_partitions(topic: &Topic, maintenance: &Maintenance, shared: &Shared) {
+fn rename_partitions(topic: &Topic, maintenance: &Maintenance, shared: &Arc<Shared>) {
     let delay_ms = topic.config.log.file_delete_delay_ms;
     for partition in topic.partitions.iter().flatten() {
         match partition
@@ -408,9 +408,7 @@ fn rename_partitions(topic: &Topic, maintenance: &Maintenance, shared: &Shared) 
                 maintenance.remove_later(clock::wall_ms().saturating_add(delay_ms), path);
             }
             Ok(None) => {}
-            Err(error) => shared
-                .upcalls
-                .log_dir_failed(partition.log_dir.index, &error.to_string()),
+            Err(error) => shared.fail_log_dir(&partition.log_dir, &error.to_string()),
         }
     }
 }

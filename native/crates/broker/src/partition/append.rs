@@ -8,6 +8,7 @@ use millrace_log::{Admission, AppendError, AppendInfo, ProducerAppend, ProducerE
 use millrace_record::{BatchHeader, TimestampType};
 use millrace_replica::{Acks, Appended, SyncNeed};
 use millrace_wire::error_codes;
+use std::sync::Arc;
 
 /// One batch of a turn, on its way into the log.
 pub struct StagedBatch<'a> {
@@ -194,10 +195,12 @@ impl Partition {
 
     /// A full disk refuses this append and nothing else; an error that leaves the log in doubt ends it.
     fn on_append_failed(&self, state: &mut State, error: &AppendError, effects: &mut Effects) {
+        effects.is_disk_full |=
+            matches!(error, AppendError::Storage(error) if error.is_out_of_space());
         if matches!(&state.storage, Storage::Open(open) if open.log.is_fenced()) {
             effects
                 .failures
-                .push((self.log_dir.index, error.to_string()));
+                .push((Arc::clone(&self.log_dir), error.to_string()));
             self.fail(state, effects);
         }
     }
@@ -243,13 +246,7 @@ impl Partition {
     /// The log is in doubt: nothing is acknowledged or served from it any more.
     pub(super) fn fail(&self, state: &mut State, effects: &mut Effects) {
         state.storage = Storage::Failed;
-        let mut waiting = Vec::new();
-        state.produces.take_all(&mut waiting);
-        effects.acknowledged.extend(
-            waiting
-                .into_iter()
-                .map(|part| (part, error_codes::KAFKA_STORAGE_ERROR)),
-        );
+        state.refuse_waiting(effects);
         state.fetches.give_up(&mut effects.woken);
     }
 }

@@ -64,8 +64,10 @@ pub struct Effects {
     pub syncs: Vec<(SyncNeed, Arc<Partition>)>,
     pub appended_batches: u64,
     pub duplicates: u64,
+    /// An append found no space.
+    pub is_disk_full: bool,
     /// Directories that failed, with the reason.
-    pub failures: Vec<(u16, String)>,
+    pub failures: Vec<(Arc<LogDir>, String)>,
 }
 
 pub struct Partition {
@@ -87,6 +89,7 @@ struct State {
     fetches: FetchWatches,
     produces: DelayedProduces<ProducePart>,
     sync: sync::SyncTurn,
+    log_dir: Arc<LogDir>,
 }
 
 enum Storage {
@@ -233,6 +236,7 @@ impl Partition {
             fetches: FetchWatches::default(),
             produces: DelayedProduces::new(WAITING_PRODUCES_MAX),
             sync: sync::SyncTurn::default(),
+            log_dir: Arc::clone(&log_dir),
         };
         let PartitionName {
             topic_name, index, ..
@@ -352,10 +356,12 @@ impl Partition {
             }
             // Whoever reads there or verifies the log says where the damage is; deleting it would hide it.
             Err(ReadError::Corrupt { .. } | ReadError::OffsetOutOfRange { .. }) => 0,
+            // Renaming needs no space to speak of; what little it needs may be there in a while.
+            Err(ReadError::Storage(error)) if error.is_out_of_space() => 0,
             Err(ReadError::Storage(error)) => {
                 effects
                     .failures
-                    .push((self.log_dir.index, error.to_string()));
+                    .push((Arc::clone(&self.log_dir), error.to_string()));
                 0
             }
         }
@@ -412,10 +418,23 @@ impl Partition {
         state.storage = Storage::Removed;
     }
 
+    /// The log directory failed: everyone waiting is told, and the log, though perhaps sound itself, is let go of.
+    pub fn take_offline(&self, effects: &mut Effects) {
+        let mut state = self.lock();
+        if matches!(state.storage, Storage::Open(_)) {
+            self.fail(&mut state, effects);
+        }
+    }
+
+    /// Whether the disk under it failed.
+    pub fn is_offline(&self) -> bool {
+        matches!(self.lock().storage, Storage::Failed) || self.log_dir.is_offline()
+    }
+
     /// Makes everything durable and closes. None when the log was in doubt already.
     pub fn close(&self) -> Result<Option<CheckpointOffsets>, StorageError> {
         let mut state = self.lock();
-        if !matches!(state.storage, Storage::Open(_)) {
+        if !matches!(state.storage, Storage::Open(_)) || self.log_dir.is_offline() {
             return Ok(None);
         }
         let Storage::Open(mut open) = std::mem::replace(&mut state.storage, Storage::Closed) else {
@@ -443,6 +462,7 @@ impl State {
             Storage::Removed => Err(error_codes::UNKNOWN_TOPIC_OR_PARTITION),
             _ if self.assignment.leader_id != node_id => Err(error_codes::NOT_LEADER_OR_FOLLOWER),
             Storage::Failed | Storage::Closed => Err(error_codes::KAFKA_STORAGE_ERROR),
+            Storage::Open(_) if self.log_dir.is_offline() => Err(error_codes::KAFKA_STORAGE_ERROR),
             Storage::Open(_) => Ok(()),
         }
     }
@@ -474,6 +494,17 @@ impl State {
                 .acknowledged
                 .extend(released.into_iter().map(|part| (part, error_codes::NONE)));
         }
+    }
+
+    /// Producers who wait for the disk wait in vain.
+    fn refuse_waiting(&mut self, effects: &mut Effects) {
+        let mut waiting = Vec::new();
+        self.produces.take_all(&mut waiting);
+        effects.acknowledged.extend(
+            waiting
+                .into_iter()
+                .map(|part| (part, error_codes::KAFKA_STORAGE_ERROR)),
+        );
     }
 
     fn leader_hint(&self) -> LeaderIdAndEpoch {

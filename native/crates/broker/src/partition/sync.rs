@@ -1,15 +1,20 @@
 //! Owns the partition's way to the disk: a sync is asked for under the lock, done on another thread, and its outcome taken in under the lock.
 //! Invariants: a sync that failed is final: what it covered is never acknowledged, and the log takes nothing more. One sync of a partition is
-//! under way at a time; everyone who asks meanwhile shares the next.
+//! under way at a time; everyone who asks meanwhile shares the next. A full disk fails nothing for good: those who wait are refused, and the
+//! sync is tried again.
 
 use super::{Effects, Partition, State, Storage};
 use crate::metrics::Counter;
 use crate::shared::Shared;
 use millrace_host::Instant;
+use millrace_host::sync_service::SyncFailure;
 use millrace_log::SyncMark;
 use millrace_replica::SyncNeed;
 use millrace_wire::error_codes;
 use std::sync::Arc;
+
+/// How long a disk that was too full for a sync is left alone.
+const FULL_DISK_RETRY_MS: u64 = 500;
 
 /// Told how a sync ended: an error code if it failed.
 pub type SyncOutcome = Box<dyn FnOnce(Result<(), i16>) + Send>;
@@ -62,8 +67,8 @@ impl Partition {
                 return;
             }
             let target = match &mut state.storage {
-                Storage::Open(open) => open.log.sync_target(),
-                Storage::Failed | Storage::Removed | Storage::Closed => {
+                Storage::Open(open) if !self.log_dir.is_offline() => open.log.sync_target(),
+                Storage::Open(_) | Storage::Failed | Storage::Removed | Storage::Closed => {
                     let waiting = std::mem::take(&mut state.sync.waiting);
                     return tell(waiting, Err(error_codes::KAFKA_STORAGE_ERROR));
                 }
@@ -84,17 +89,12 @@ impl Partition {
                 let (partition, owner, mark) = (Arc::clone(self), Arc::clone(shared), target.mark);
                 shared.sync(
                     target.request,
-                    Box::new(move |result| {
-                        let failure = result.err().map(|failure| failure.0.to_string());
-                        partition.finish_sync(&owner, mark, failure.as_deref(), waiting);
-                    }),
+                    Box::new(move |result| partition.finish_sync(&owner, mark, result, waiting)),
                 );
             }
             Err((None, waiting)) => tell(waiting, Ok(())),
             Err((Some(error), waiting)) => {
-                shared
-                    .upcalls
-                    .log_dir_failed(self.log_dir.index, &error.to_string());
+                shared.fail_log_dir(&self.log_dir, &error.to_string());
                 tell(waiting, Err(error.kafka_code()));
             }
         }
@@ -105,19 +105,26 @@ impl Partition {
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         mark: SyncMark,
-        failure: Option<&str>,
+        result: Result<(), SyncFailure>,
         waiting: Vec<SyncOutcome>,
     ) {
         let mut effects = Effects::default();
+        let is_synced = result.is_ok();
+        let is_out_of_space = result
+            .as_ref()
+            .is_err_and(|failure| failure.is_out_of_space);
         {
             let mut state = self.lock();
             let state = &mut *state;
-            self.on_sync(state, mark, failure, &mut effects);
+            self.on_sync(state, mark, result, &mut effects);
             let turn = &mut state.sync;
             turn.is_under_way = false;
             let is_wanted = std::mem::take(&mut turn.is_wanted_again) || !turn.waiting.is_empty();
             let mut need = match &state.storage {
                 _ if is_wanted => SyncNeed::Now,
+                Storage::Open(_) if is_out_of_space => {
+                    SyncNeed::At(Instant::now().millis() + FULL_DISK_RETRY_MS)
+                }
                 Storage::Open(open) => open.leader.sync_need(),
                 Storage::Failed | Storage::Removed | Storage::Closed => SyncNeed::None,
             };
@@ -125,15 +132,15 @@ impl Partition {
             effects.sync_need = need;
         }
         let need = std::mem::take(&mut effects.sync_need);
+        if is_out_of_space {
+            shared.other_metrics().count(Counter::DiskFullTotal);
+        }
         shared.apply(&mut effects);
         shared.bring_about(need, self);
-        tell(
-            waiting,
-            match failure {
-                None => Ok(()),
-                Some(_) => Err(error_codes::KAFKA_STORAGE_ERROR),
-            },
-        );
+        let outcome = is_synced
+            .then_some(())
+            .ok_or(error_codes::KAFKA_STORAGE_ERROR);
+        tell(waiting, outcome);
     }
 
     /// The date set for this partition has come.
@@ -159,24 +166,31 @@ impl Partition {
         &self,
         state: &mut State,
         mark: SyncMark,
-        failure: Option<&str>,
+        result: Result<(), SyncFailure>,
         effects: &mut Effects,
     ) {
         let Storage::Open(open) = &mut state.storage else {
             return;
         };
-        match failure {
-            None => {
+        match result {
+            // Other files of the directory are in doubt: nothing of it is acknowledged any more.
+            Ok(()) if self.log_dir.is_offline() => {}
+            Ok(()) => {
                 let synced_offset = open.log.mark_synced(mark);
                 open.leader.on_synced(synced_offset);
                 state.show_and_release(effects);
             }
-            Some(reason) => {
+            // The batches stay, unseen, until there is space for what belongs to them; their producers are told to ask again.
+            Err(failure) if failure.is_out_of_space => state.refuse_waiting(effects),
+            Err(failure) => {
                 // What the sync covered may be lost although it can still be read. Never acknowledged, never retried.
                 open.log.mark_sync_failed();
                 effects.failures.push((
-                    self.log_dir.index,
-                    format!("cannot sync {}-{}: {reason}", self.topic_name, self.index),
+                    Arc::clone(&self.log_dir),
+                    format!(
+                        "cannot sync {}-{}: {}",
+                        self.topic_name, self.index, failure.error
+                    ),
                 ));
                 self.fail(state, effects);
             }

@@ -116,9 +116,12 @@ impl Reactor {
             self.shared.bring_about(sync_need, &partition);
         }
         for (log_dir, reason) in effects.failures.drain(..) {
-            self.shared.upcalls.log_dir_failed(log_dir, &reason);
+            self.shared.fail_log_dir(&log_dir, &reason);
         }
         let metrics = self.metrics();
+        if std::mem::take(&mut effects.is_disk_full) {
+            metrics.count(Counter::DiskFullTotal);
+        }
         metrics.count(Counter::AppendsTotal);
         metrics.add(
             Counter::AppendedBatchesTotal,

@@ -119,6 +119,14 @@ pub fn enospc() -> io::Error {
     io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error())
 }
 
+/// Full disk or quota: whoever frees some can go on.
+pub fn is_out_of_space(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
 /// Replaces a small file whole: written beside as `<name>.<number>.tmp`, synced, renamed over. After a crash the path holds the old content
 /// or the new, never a mixture. The rename itself is durable once the caller has synced the directory. Two threads that replace the same
 /// file do not disturb each other; the later rename wins.

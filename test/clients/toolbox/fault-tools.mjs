@@ -1,0 +1,18 @@
+// Owns what the fault tests need of the machine: root for mounting, and the tools that break file systems and system calls.
+import { existsSync } from 'node:fs'
+import { MissingTool, onPath } from './cache.mjs'
+import { kcatPath } from './kcat.mjs'
+
+export async function faultTools(name) {
+  if (process.getuid?.() !== 0)
+    throw new MissingTool(name, 'it mounts file systems and attaches to processes, which needs root')
+  if (!existsSync('/dev/loop-control')) throw new MissingTool(name, 'there are no loop devices')
+  for (const [tool, debianPackage] of [
+    ['strace', 'strace'],
+    ['mkfs.ext4', 'e2fsprogs'],
+    ['mkfs.xfs', 'xfsprogs'],
+    ['xfs_io', 'xfsprogs'],
+  ])
+    if (!onPath(tool)) throw new MissingTool(name, `${tool} is missing (apt-get install ${debianPackage})`)
+  await kcatPath()
+}

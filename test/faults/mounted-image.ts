@@ -1,0 +1,61 @@
+// Owns a small file system of its own for a test to break: an image file on a loop device, or a tmpfs of limited size.
+// Needs root. A cut is the kernel's own shutdown of a mounted file system: what was not synced is gone, as when the power goes.
+import { execFileSync } from 'node:child_process'
+import { closeSync, existsSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const run = (command: string, ...args: string[]) => execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+
+export class MountedImage {
+  readonly path: string
+  readonly #directory: string
+  readonly #mountArguments: readonly string[]
+
+  private constructor(directory: string, mountArguments: readonly string[]) {
+    this.#directory = directory
+    this.path = join(directory, 'mounted')
+    mkdirSync(this.path)
+    this.#mountArguments = mountArguments
+  }
+
+  static onLoopDevice(kind: 'ext4' | 'xfs', bytes: number): MountedImage {
+    const directory = mkdtempSync(join(tmpdir(), 'millrace-faults-'))
+    const image = join(directory, 'image')
+    const file = openSync(image, 'w')
+    ftruncateSync(file, bytes)
+    closeSync(file)
+    // The image is sparse, and so is what the file system writes into it when it is made.
+    if (kind === 'ext4') run('mkfs.ext4', '-q', '-F', image)
+    else run('mkfs.xfs', '-q', '-f', image)
+    const mounted = new MountedImage(directory, ['-o', 'loop', image])
+    mounted.mount()
+    return mounted
+  }
+
+  static inMemory(bytes: number): MountedImage {
+    const directory = mkdtempSync(join(tmpdir(), 'millrace-faults-'))
+    const mounted = new MountedImage(directory, ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs'])
+    mounted.mount()
+    return mounted
+  }
+
+  mount(): void {
+    run('mount', ...this.#mountArguments, this.path)
+  }
+
+  /** The power goes. From now on everything under `path` fails; `remount` shows what the disk has. */
+  cutPower(): void {
+    run('xfs_io', '-x', '-c', 'shutdown', this.path)
+  }
+
+  remount(): void {
+    run('umount', this.path)
+    this.mount()
+  }
+
+  remove(): void {
+    if (existsSync(this.path)) run('umount', this.path)
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
