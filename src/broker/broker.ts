@@ -21,6 +21,7 @@ import { advertisedListeners, clientListeners } from './listeners.ts'
 import { MetadataFollower } from './metadata-follower.ts'
 import { nativeSettings } from './native-settings.ts'
 import { nodeIdentity } from './node-identity.ts'
+import { LogCleaner } from './partition-io/log-cleaner.ts'
 import { PartitionIo } from './partition-io/pool.ts'
 import { OfflinePartitions } from './offline-partitions.ts'
 import { PartitionPublisher } from './partition-publisher.ts'
@@ -156,10 +157,14 @@ export class Broker {
     })
     const partitionIo = new PartitionIo({
       handle: data.handle,
-      threads: config.number('num.recovery.threads.per.data.dir') * config.logDirs.length,
+      threads:
+        config.number('num.recovery.threads.per.data.dir') * config.logDirs.length +
+        config.number('log.cleaner.threads'),
     })
     shutdown.signal.addEventListener('abort', () => data.stopJobs())
     shutdown.onClose('pool partition-io', () => partitionIo.close())
+    const cleaner = new LogCleaner({ config, data, partitionIo, host, logger: host.logger.child('log cleaner') })
+    shutdown.onClose('log cleaner', () => cleaner.stop())
     const publisher = new PartitionPublisher({ nodeId, config, data, groups, partitionIo, host, logger })
     const follower = new MetadataFollower({
       channel,
@@ -222,6 +227,7 @@ export class Broker {
     await unfenced(registration, follower, host)
     await publisher.coordinatorsLoaded()
     data.listen()
+    cleaner.start()
     logger.info('broker ready', { nodeId, clusterId, listeners, logDirs: config.logDirs, cleanShutdown })
     return new Broker({ services, registration, router, shutdown, listeners, failed })
   }

@@ -23,5 +23,10 @@ export function nativeSettings(config: BrokerConfig, identity: NodeIdentity): Br
     logRetentionCheckIntervalMs: config.number('log.retention.check.interval.ms'),
     logInitialTaskDelayMs: config.number('log.initial.task.delay.ms'),
     numRecoveryThreadsPerDataDir: config.number('num.recovery.threads.per.data.dir'),
+    logCleanerThreads: config.number('log.cleaner.threads'),
+    logCleanerDedupeBufferSize: config.number('log.cleaner.dedupe.buffer.size'),
+    logCleanerIoBufferLoadFactor: config.number('log.cleaner.io.buffer.load.factor'),
+    logCleanerIoBufferSize: config.number('log.cleaner.io.buffer.size'),
+    logCleanerIoMaxBytesPerSecond: config.number('log.cleaner.io.max.bytes.per.second'),
   }
 }

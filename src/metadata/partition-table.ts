@@ -76,7 +76,8 @@ export function nativeTopicConfig(config: BrokerConfig, overrides: ReadonlyMap<s
 
 function resolve(topic: TopicConfig): TopicNativeConfig {
   return {
-    segmentBytes: topic.number('segment.bytes'),
+    // Tests set a size below what segment.bytes allows.
+    segmentBytes: topic.get('internal.segment.bytes') ?? topic.number('segment.bytes'),
     segmentMs: topic.number('segment.ms'),
     segmentJitterMs: topic.number('segment.jitter.ms'),
     segmentIndexBytes: topic.number('segment.index.bytes'),

@@ -33,15 +33,18 @@ export interface BrokerOptions {
   readonly logRetentionCheckIntervalMs?: number
   readonly logInitialTaskDelayMs?: number
   readonly numRecoveryThreadsPerDataDir?: number
+  readonly logCleanerThreads?: number
+  readonly logCleanerDedupeBufferSize?: number
+  readonly logCleanerIoBufferLoadFactor?: number
+  readonly logCleanerIoBufferSize?: number
+  readonly logCleanerIoMaxBytesPerSecond?: number
   readonly spinUs?: number
 }
 
 /** A job on one partition, as the core's `partitionIo` takes it. */
-export interface PartitionIoJob {
-  readonly kind: string
-  readonly topicId: Uint8Array
-  readonly partition: number
-}
+export type PartitionIoJob =
+  | { readonly kind: 'recover'; readonly topicId: Uint8Array; readonly partition: number }
+  | { readonly kind: 'compact' }
 
 export interface BoundListener {
   readonly name: string
@@ -83,6 +86,7 @@ export interface RawBroker {
   setApiVersions(ranges: readonly ApiVersionRange[]): void
   publish(delta: PartitionTableDelta): PublishResult
   publishHeld(): PublishResult
+  mayCompact(): boolean
   stopJobs(): void
   takeEvents(maxBytes: number): Buffer | null
   respond(tokenHigh: number, tokenLow: number, payload: Buffer, throttleMs: number): void

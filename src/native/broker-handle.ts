@@ -84,6 +84,11 @@ export class BrokerHandle {
     return callNative(() => this.#raw.publishHeld())
   }
 
+  /** Whether a job `compact` may find a log to clean. Cheap. */
+  mayCompact(): boolean {
+    return !this.#closed && callNative(() => this.#raw.mayCompact())
+  }
+
   /** Makes jobs under way end soon with `CLOSED` or an error, and lets no other begin. */
   stopJobs(): void {
     if (!this.#closed) callNative(() => this.#raw.stopJobs())

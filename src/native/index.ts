@@ -10,6 +10,7 @@ export type {
   BrokerOptions,
   EmbeddedOptions,
   OpenedLogDirs,
+  PartitionIoJob,
   RawStretch,
 } from './addon.ts'
 export type { Appended } from './appends.ts'

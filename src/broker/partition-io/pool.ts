@@ -1,14 +1,16 @@
 // Owns the threads for work on whole partitions: recovery and what else takes long and need not happen on a reactor. A job is a kind and a
-// partition, and runs as one synchronous native call in a worker. To add a kind: `JobKind` here and in native/crates/broker/src/broker/partition_io.
+// partition, and runs as one synchronous native call in a worker. To add a kind: `Job` here and in native/crates/broker/src/broker/partition_io.
 // Invariants: no worker exists before the first job; a job ends, or is given up by the core, before the data plane closes.
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { uuidToBytes } from '#host'
-import { addonFile, NativeError } from '#native'
+import { addonFile, NativeError, type PartitionIoJob } from '#native'
 import type { Piscina } from 'piscina'
 
-export type JobKind = 'recover'
+export type Job =
+  | { readonly kind: 'recover'; readonly topicId: string; readonly partition: number }
+  | { readonly kind: 'compact' }
 
 /** What a job did, in figures by name. */
 export type JobFigures = Readonly<Record<string, number>>
@@ -41,12 +43,11 @@ export class PartitionIo {
   }
 
   /** Runs one job to its end. Rejects with a NativeError: `CLOSED` once the core has stopped its jobs. */
-  async run(kind: JobKind, topicId: string, partition: number): Promise<JobFigures> {
+  async run(job: Job): Promise<JobFigures> {
     if (this.#closed) throw new NativeError('CLOSED', 'the pool partition-io is closed')
     this.#pool ??= this.#start()
     const pool = await this.#pool
-    const job = { kind, topicId: uuidToBytes(topicId), partition }
-    const outcome = (await pool.run({ handle: this.#handle, job })) as Outcome
+    const outcome = (await pool.run({ handle: this.#handle, job: nativeJob(job) })) as Outcome
     if ('failure' in outcome) throw new NativeError(outcome.failure.code, outcome.failure.message)
     return outcome.figures
   }
@@ -71,6 +72,10 @@ export class PartitionIo {
       idleTimeout: Number.POSITIVE_INFINITY,
     })
   }
+}
+
+function nativeJob(job: Job): PartitionIoJob {
+  return job.kind === 'recover' ? { ...job, topicId: uuidToBytes(job.topicId) } : job
 }
 
 /** Beside this file in the source tree; in `dist` beside the bundles, or one folder up from their chunks. */

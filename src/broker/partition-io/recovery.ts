@@ -33,7 +33,7 @@ export async function recover(partitions: readonly RecoveringPartition[], option
   /** Takes one partition after the other, as its neighbours do, until none waits. */
   async function lane(): Promise<void> {
     for (const { topicId, partition } of waiting) {
-      const figures = await partitionIo.run('recover', uuidFromBytes(topicId), partition)
+      const figures = await partitionIo.run({ kind: 'recover', topicId: uuidFromBytes(topicId), partition })
       for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += figures[name] ?? 0
     }
   }

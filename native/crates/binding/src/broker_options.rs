@@ -1,6 +1,6 @@
 //! Owns the settings of a data plane as JavaScript gives them. Never adds a default: those are in `BrokerOptions`.
 
-use millrace_broker::BrokerOptions;
+use millrace_broker::{BrokerOptions, CleanerOptions};
 use napi_derive::napi;
 use std::path::PathBuf;
 
@@ -31,11 +31,17 @@ pub struct NativeBrokerOptions {
     pub log_retention_check_interval_ms: Option<i64>,
     pub log_initial_task_delay_ms: Option<i64>,
     pub num_recovery_threads_per_data_dir: Option<u32>,
+    pub log_cleaner_threads: Option<u32>,
+    pub log_cleaner_dedupe_buffer_size: Option<i64>,
+    pub log_cleaner_io_buffer_load_factor: Option<f64>,
+    pub log_cleaner_io_buffer_size: Option<i64>,
+    pub log_cleaner_io_max_bytes_per_second: Option<f64>,
     pub spin_us: Option<i64>,
 }
 
 pub fn broker_options(options: NativeBrokerOptions) -> BrokerOptions {
     let defaults = BrokerOptions::default();
+    let cleaner = cleaner_options(&options, &defaults.cleaner);
     let size = |value: Option<i64>, default: usize| {
         value.map_or(default, |value| {
             usize::try_from(value).unwrap_or(usize::MAX)
@@ -125,7 +131,30 @@ pub fn broker_options(options: NativeBrokerOptions) -> BrokerOptions {
             .map_or(defaults.recovery_threads_per_data_dir, |threads| {
                 threads as usize
             }),
+        cleaner,
         spin_us: ms(options.spin_us, defaults.spin_us),
         ..defaults
+    }
+}
+
+fn cleaner_options(options: &NativeBrokerOptions, defaults: &CleanerOptions) -> CleanerOptions {
+    let bytes = |value: Option<i64>, default| {
+        value
+            .and_then(|value| u64::try_from(value).ok())
+            .unwrap_or(default)
+    };
+    CleanerOptions {
+        threads: options.log_cleaner_threads.unwrap_or(defaults.threads),
+        dedupe_buffer_bytes: bytes(
+            options.log_cleaner_dedupe_buffer_size,
+            defaults.dedupe_buffer_bytes,
+        ),
+        load_factor: options
+            .log_cleaner_io_buffer_load_factor
+            .unwrap_or(defaults.load_factor),
+        io_buffer_bytes: bytes(options.log_cleaner_io_buffer_size, defaults.io_buffer_bytes),
+        io_bytes_per_second_max: options
+            .log_cleaner_io_max_bytes_per_second
+            .unwrap_or(defaults.io_bytes_per_second_max),
     }
 }

@@ -205,6 +205,12 @@ impl NativeBroker {
         self.broker.publish_held().map(published).map_err(thrown)
     }
 
+    /// Whether a `compact` job may find something to do.
+    #[napi]
+    pub fn may_compact(&self) -> bool {
+        self.broker.may_compact()
+    }
+
     #[napi]
     pub fn stop_jobs(&self) {
         self.broker.stop_jobs();

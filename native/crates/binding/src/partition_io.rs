@@ -2,30 +2,29 @@
 //! be called from any JavaScript environment of the process that has loaded the addon.
 
 use crate::convert::{Code, Result, invalid, thrown, topic_id};
-use millrace_broker::partition_io::{self, Job, JobKind};
+use millrace_broker::partition_io::{self, Job};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use std::collections::HashMap;
 
 #[napi(object)]
 pub struct PartitionIoJob {
-    /// `recover`
+    /// `recover` a partition, or `compact` the dirtiest one.
     pub kind: String,
-    pub topic_id: Uint8Array,
-    pub partition: i32,
+    pub topic_id: Option<Uint8Array>,
+    pub partition: Option<i32>,
 }
 
 /// Runs a job of the broker with this handle to its end. What it did, in figures by name.
 #[napi]
 pub fn partition_io(handle: u32, job: PartitionIoJob) -> Result<HashMap<String, f64>, Code> {
-    let kind = match job.kind.as_str() {
-        "recover" => JobKind::Recover,
+    let job = match job.kind.as_str() {
+        "recover" => Job::Recover {
+            topic_id: topic_id(job.topic_id.as_deref().unwrap_or_default())?,
+            partition: job.partition.unwrap_or(-1),
+        },
+        "compact" => Job::Compact,
         other => return Err(invalid(format!("there is no job of kind {other}"))),
-    };
-    let job = Job {
-        kind,
-        topic_id: topic_id(&job.topic_id)?,
-        partition: job.partition,
     };
     let figures = partition_io::run(handle, &job).map_err(thrown)?;
     Ok(figures

@@ -9,6 +9,7 @@ mod apis;
 mod append_jobs;
 mod bare_log;
 mod broker;
+mod cleaner;
 mod connection;
 mod error;
 mod fetch_watch;
@@ -34,7 +35,7 @@ pub use broker::partition_io;
 pub use broker::publish::{Delta, Publication, PublishFailure, PublishedPartition, PublishedTopic};
 pub use broker::{Broker, ListenAddress, Opened};
 pub use error::BrokerError;
-pub use options::BrokerOptions;
+pub use options::{BrokerOptions, CleanerOptions};
 pub use partition::{Offsets, TopicConfig};
 pub use upcall::Wake;
 

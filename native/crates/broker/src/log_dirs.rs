@@ -50,6 +50,8 @@ pub struct LogDir {
     directory: Mutex<Option<LogDirectory<PosixDisk>>>,
     /// Partitions that lie here and whose log nobody has opened yet, with what the checkpoints say of them.
     unopened: Mutex<HashMap<(String, i32), CheckpointOffsets>>,
+    /// First dirty offsets of compacted logs; the file is written while this is held.
+    cleaned: Mutex<HashMap<(String, i32), i64>>,
     partitions: AtomicUsize,
     /// A disk error put something in doubt that lies here: nothing is served from it until the next start.
     is_offline: AtomicBool,
@@ -161,7 +163,54 @@ impl LogDir {
         // What was checkpointed was of the other topic.
         let key = (topic.to_string(), partition);
         lock(&self.unopened).insert(key, CheckpointOffsets::default());
+        self.forget_cleaned_offset(topic, partition)
+            .map_err(|error| error.source)?;
         PosixDisk.sync_dir(&self.path)
+    }
+
+    /// Below it a compacted log is clean, as far as the checkpoint knows.
+    pub fn cleaned_offset(&self, topic: &str, partition: i32) -> Option<i64> {
+        lock(&self.cleaned)
+            .get(&(topic.to_string(), partition))
+            .copied()
+    }
+
+    /// Writes the cleaner-offset-checkpoint with the partition's new offset, unless the topic went meanwhile.
+    pub fn set_cleaned_offset(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+        is_wanted: impl FnOnce() -> bool,
+    ) -> Result<(), StorageError> {
+        let mut cleaned = lock(&self.cleaned);
+        // Asked with the lock held: a topic that is removed has its entry taken away after it said so.
+        if !is_wanted() {
+            return Ok(());
+        }
+        cleaned.insert((topic.to_string(), partition), offset);
+        self.write_cleaned(&cleaned)
+    }
+
+    /// The partition's log is no longer the one the checkpoint spoke of.
+    pub fn forget_cleaned_offset(&self, topic: &str, partition: i32) -> Result<(), StorageError> {
+        let mut cleaned = lock(&self.cleaned);
+        match cleaned.remove(&(topic.to_string(), partition)) {
+            Some(_) => self.write_cleaned(&cleaned),
+            None => Ok(()),
+        }
+    }
+
+    fn write_cleaned(&self, cleaned: &HashMap<(String, i32), i64>) -> Result<(), StorageError> {
+        match &*lock(&self.directory) {
+            Some(directory) => directory.write_checkpoint(
+                OffsetCheckpoint::Cleaner,
+                cleaned
+                    .iter()
+                    .map(|((topic, partition), offset)| (topic.as_str(), *partition, *offset)),
+            ),
+            None => Ok(()),
+        }
     }
 
     /// Replaces the checkpoints: of `unopened` partitions the row counts only if there is none in `rows`.
@@ -314,6 +363,13 @@ impl LogDirs {
             };
             (key, offsets)
         });
+        let mut cleaned = directory.read_checkpoint(OffsetCheckpoint::Cleaner)?;
+        // A name whose directory is gone may be another topic's next.
+        cleaned.retain(|key, _| {
+            partitions
+                .iter()
+                .any(|partition| partition.topic == key.0 && partition.partition == key.1)
+        });
         let is_clean = directory.clean_shutdown().is_some() || partitions.is_empty();
         self.dirs.push(Arc::new(LogDir {
             index,
@@ -322,6 +378,7 @@ impl LogDirs {
             is_clean,
             broker_epoch: AtomicI64::new(-1),
             unopened: Mutex::new(unopened.collect()),
+            cleaned: Mutex::new(cleaned.into_iter().collect()),
             partitions: AtomicUsize::new(partitions.len()),
             directory: Mutex::new(Some(directory)),
             is_offline: AtomicBool::new(false),

@@ -52,8 +52,36 @@ pub struct BrokerOptions {
     pub initial_task_delay_ms: u64,
     /// `num.recovery.threads.per.data.dir`
     pub recovery_threads_per_data_dir: usize,
+    pub cleaner: CleanerOptions,
     /// How long a reactor with requests in flight looks for more before it sleeps. 0 = never.
     pub spin_us: u64,
+}
+
+/// The log cleaner's share of the machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CleanerOptions {
+    /// `log.cleaner.threads`: cleanings at once; they share what follows.
+    pub threads: u32,
+    /// `log.cleaner.dedupe.buffer.size`
+    pub dedupe_buffer_bytes: u64,
+    /// `log.cleaner.io.buffer.load.factor`
+    pub load_factor: f64,
+    /// `log.cleaner.io.buffer.size`
+    pub io_buffer_bytes: u64,
+    /// `log.cleaner.io.max.bytes.per.second`
+    pub io_bytes_per_second_max: f64,
+}
+
+impl Default for CleanerOptions {
+    fn default() -> CleanerOptions {
+        CleanerOptions {
+            threads: 1,
+            dedupe_buffer_bytes: 128 * 1024 * 1024,
+            load_factor: 0.9,
+            io_buffer_bytes: 512 * 1024,
+            io_bytes_per_second_max: f64::MAX,
+        }
+    }
 }
 
 impl Default for BrokerOptions {
@@ -84,6 +112,7 @@ impl Default for BrokerOptions {
             retention_check_interval_ms: 5 * 60 * 1000,
             initial_task_delay_ms: 30_000,
             recovery_threads_per_data_dir: 2,
+            cleaner: CleanerOptions::default(),
             spin_us: 0,
         }
     }

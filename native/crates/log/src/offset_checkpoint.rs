@@ -1,4 +1,4 @@
-//! Owns the text of recovery-point-, log-start- and replication-offset-checkpoint: one offset for each partition of a log directory.
+//! Owns the text of recovery-point-, log-start-, replication- and cleaner-offset-checkpoint: one offset for each partition of a log directory.
 //!
 //! ```text
 //! 0                    version
@@ -26,6 +26,8 @@ pub enum OffsetCheckpoint {
     LogStart,
     /// High watermarks.
     Replication,
+    /// First dirty offsets: below them a compacted log is clean.
+    Cleaner,
 }
 
 impl OffsetCheckpoint {
@@ -34,6 +36,7 @@ impl OffsetCheckpoint {
             OffsetCheckpoint::RecoveryPoint => "recovery-point-offset-checkpoint",
             OffsetCheckpoint::LogStart => "log-start-offset-checkpoint",
             OffsetCheckpoint::Replication => "replication-offset-checkpoint",
+            OffsetCheckpoint::Cleaner => "cleaner-offset-checkpoint",
         }
     }
 }

@@ -10,6 +10,7 @@ mod threads;
 pub use addresses::ListenAddress;
 
 use crate::append_jobs::AppendJob;
+use crate::cleaner::Cleaner;
 use crate::error::BrokerError;
 use crate::flush_schedule::FlushSchedule;
 use crate::inbox::{Inbox, Message};
@@ -56,6 +57,7 @@ pub struct Broker {
     next_append_token: AtomicU64,
     jobs: JobGate,
     recovery: Recovery,
+    cleaner: Cleaner,
     /// A publication some of whose partitions are being recovered.
     held: Mutex<Option<HeldPublication>>,
 }
@@ -94,6 +96,7 @@ impl Broker {
             max_partitions: options.fetch_session_partitions_max,
             eviction_ms: options.fetch_session_eviction_ms,
         };
+        let cleaner = Cleaner::new(&options.cleaner);
         let shared = Shared {
             table: PartitionTable::default(),
             sessions: Mutex::new(FetchSessions::new(limits)),
@@ -117,6 +120,7 @@ impl Broker {
             next_append_token: AtomicU64::new(1),
             jobs: JobGate::default(),
             recovery: Recovery::default(),
+            cleaner,
             held: Mutex::default(),
         })
     }
@@ -356,6 +360,7 @@ impl Broker {
             "ConnectionCount".to_string(),
             self.shared.connections.total() as f64,
         ));
+        values.extend(self.cleaner.metrics());
         for (name, value) in self.recovery.metrics() {
             values.push((name.to_string(), value as f64));
         }

@@ -405,6 +405,14 @@ fn rename_partitions(topic: &Topic, maintenance: &Maintenance, shared: &Arc<Shar
             .delete_partition(&partition.topic_name, partition.index)
         {
             Ok(Some(path)) => {
+                if let Err(error) = partition
+                    .log_dir
+                    .forget_cleaned_offset(&partition.topic_name, partition.index)
+                {
+                    shared
+                        .upcalls
+                        .log_dir_failed(partition.log_dir.index, &error.to_string());
+                }
                 maintenance.remove_later(clock::wall_ms().saturating_add(delay_ms), path);
             }
             Ok(None) => {}

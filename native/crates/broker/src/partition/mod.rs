@@ -6,6 +6,7 @@
 //!          open → removed, open → closed with the broker. Only open serves anything; removed and closed are final.
 
 mod append;
+mod compaction;
 mod read;
 mod sync;
 
@@ -28,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use append::StagedBatch;
+pub use compaction::CleaningClaim;
 pub use read::{FetchRead, PartitionRead};
 
 /// Produce requests one partition keeps waiting for its marks.
@@ -77,6 +79,7 @@ pub struct Partition {
     node_id: i32,
     settings: PartitionSettings,
     is_removed: AtomicBool,
+    cleaning: compaction::CleaningState,
     state: Mutex<State>,
     /// Appends of the control plane that wait for their turn.
     pub(crate) jobs: Mutex<AppendJobs>,
@@ -213,6 +216,11 @@ impl Partition {
             now_ms,
             progress,
         )?;
+        let cleaned_offset = log_dir.cleaned_offset(&name.topic_name, name.index);
+        if cleaned_offset.is_some_and(|offset| offset > log.log_end_offset()) {
+            // Cleaned records were lost: what is written in their place is not clean.
+            log_dir.forget_cleaned_offset(&name.topic_name, name.index)?;
+        }
         let leader = Leader::new(
             term_of(assignment, &config),
             config.flush,
@@ -248,6 +256,7 @@ impl Partition {
             node_id: settings.node_id,
             settings,
             is_removed: AtomicBool::new(false),
+            cleaning: compaction::CleaningState::default(),
             state: Mutex::new(state),
             jobs: Mutex::default(),
         })

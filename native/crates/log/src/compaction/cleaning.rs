@@ -7,20 +7,20 @@ use std::collections::{HashMap, VecDeque};
 use millrace_host::disk::Disk;
 use millrace_record::{BatchError, BatchHeader, records};
 
-use super::aborted::control_type;
 use super::cleaning_output::CleaningOutput;
 use super::key_map::KeyMap;
 use super::plan::{Dirtiness, SourceSizes, group};
 use super::retention_rules::{ProducerTail, Retained, RetentionRules};
 use super::segment_source::{ReadBuffer, SegmentSource};
 use super::swap::Replacement;
-use super::transactions::{AbortedTransaction, Standing, TransactionWalk};
+use super::transactions::{Standing, TransactionWalk, control_type};
 use super::{CompactionError, CompactionStats, Pace, Source};
 use crate::config::LogConfig;
 use crate::error::{Attempt, ReadError};
 use crate::log::Log;
 use crate::names::{CLEANED_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, segment_path};
 use crate::segment_files::SegmentFiles;
+use crate::txn_index::AbortedTransaction;
 
 /// What one cleaning may use.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,6 @@ pub struct Compaction<D: Disk> {
     first_dirty_offset: i64,
     first_uncleanable_offset: i64,
     truncations: u64,
-    /// By first offset.
     aborted: Vec<AbortedTransaction>,
     producers: HashMap<i64, ProducerTail>,
     now_ms: i64,
@@ -72,6 +71,20 @@ struct Indexed {
 }
 
 impl<D: Disk> Log<D> {
+    /// What each active producer wrote last: what `begin_compaction` is to be given by whoever lets producers write here.
+    pub fn producer_tails(&mut self) -> Result<HashMap<i64, ProducerTail>, ReadError> {
+        let entries = self.producers()?.entries();
+        Ok(entries
+            .map(|entry| {
+                let tail = ProducerTail {
+                    last_data_offset: (entry.last_sequence >= 0).then_some(entry.last_offset),
+                    producer_epoch: entry.producer_epoch,
+                };
+                (entry.producer_id, tail)
+            })
+            .collect())
+    }
+
     /// Takes note of what there is to clean. `producers` are those that may still write.
     pub fn begin_compaction(
         &mut self,
@@ -80,11 +93,13 @@ impl<D: Disk> Log<D> {
         limits: CompactionLimits,
         now_ms: i64,
     ) -> Result<Compaction<D>, ReadError> {
-        let aborted = self.scan_aborted_transactions()?;
+        let begin_offset = self.segments[0].base_offset;
+        let end_offset = dirtiness.first_uncleanable_offset;
+        let aborted = self.aborted_transactions(begin_offset, end_offset)?;
         let sources = self
             .segments
             .windows(2)
-            .take_while(|pair| pair[0].base_offset < dirtiness.first_uncleanable_offset)
+            .take_while(|pair| pair[0].base_offset < end_offset)
             .map(|pair| Source {
                 base_offset: pair[0].base_offset,
                 size: pair[0].size,
@@ -261,10 +276,17 @@ impl<D: Disk> Compaction<D> {
         self.stats.segments_before += group.len() as u64;
         self.stats.segments_after += segments.len() as u64;
         Ok(Some(Replacement {
+            files: self.files.clone(),
             sources: group,
             segments,
             truncations: self.truncations,
         }))
+    }
+
+    /// How often the log had been cut when this began, and where it began then.
+    pub(super) fn planned(&self) -> (u64, Option<i64>) {
+        let first_offset = self.sources.first().map(|first| first.base_offset);
+        (self.truncations, first_offset)
     }
 
     /// Makes a replacement that went live survive a power loss. To be called after `replace_segments`, without the partition's lock.
@@ -337,6 +359,7 @@ impl<D: Disk> GroupCleaner<'_, D> {
             if let Some(transaction) = aborted {
                 output.push_aborted(transaction);
             }
+            output.note_ongoing_abort(self.walk.first_ongoing_abort());
         }
         Ok(())
     }

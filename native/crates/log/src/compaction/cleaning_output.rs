@@ -5,13 +5,13 @@
 use millrace_host::disk::{Disk, DiskFile};
 use millrace_record::BatchHeader;
 
-use super::transactions::AbortedTransaction;
 use super::{CompactionError, Pace};
 use crate::config::LogConfig;
 use crate::error::{Attempt, StorageError};
 use crate::names::{CLEANED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX};
 use crate::segment::{Segment, continues};
 use crate::segment_files::SegmentFiles;
+use crate::txn_index::AbortedTransaction;
 
 pub(crate) struct CleaningOutput<'a, D: Disk> {
     files: SegmentFiles<D>,
@@ -26,7 +26,6 @@ pub(crate) struct CleaningOutput<'a, D: Disk> {
 
 struct Written<D: Disk> {
     segment: Segment<D>,
-    aborted: Vec<AbortedTransaction>,
     written_bytes: u64,
 }
 
@@ -61,7 +60,6 @@ impl<'a, D: Disk> CleaningOutput<'a, D> {
         segment.create_file(&self.files)?;
         self.segments.push(Written {
             segment,
-            aborted: Vec::new(),
             written_bytes: 0,
         });
         Ok(())
@@ -101,11 +99,17 @@ impl<'a, D: Disk> CleaningOutput<'a, D> {
 
     /// An aborted transaction whose marker was just pushed.
     pub(crate) fn push_aborted(&mut self, transaction: AbortedTransaction) {
-        self.segments
-            .last_mut()
-            .expect("there is an open segment")
-            .aborted
-            .push(transaction);
+        let segment = &mut self.last_mut().segment;
+        segment.txns.push(transaction);
+    }
+
+    /// Where the oldest aborted transaction begins that is open behind the batch that was just looked at.
+    pub(crate) fn note_ongoing_abort(&mut self, first_offset: Option<i64>) {
+        self.last_mut().segment.txns.first_open_at_end = first_offset;
+    }
+
+    fn last_mut(&mut self) -> &mut Written<D> {
+        self.segments.last_mut().expect("there is an open segment")
     }
 
     fn last(&self) -> &Written<D> {
@@ -137,7 +141,6 @@ impl<'a, D: Disk> CleaningOutput<'a, D> {
             for file in segment.open_file().into_iter().chain(segment.index_files()) {
                 file.sync_data().attempt("sync", &path)?;
             }
-            write_txn_index(&self.files, segment.base_offset, &written.aborted)?;
             segment.release(&self.files)?;
         }
         let dir = &self.files.dir;
@@ -176,30 +179,4 @@ pub(crate) fn remove_files<D: Disk>(
         files.remove(&files.path(base_offset, suffix))?;
     }
     Ok(())
-}
-
-fn write_txn_index<D: Disk>(
-    files: &SegmentFiles<D>,
-    base_offset: i64,
-    aborted: &[AbortedTransaction],
-) -> Result<(), StorageError> {
-    if aborted.is_empty() {
-        return Ok(());
-    }
-    let path = files.path(base_offset, TXN_INDEX_SUFFIX);
-    let file = files.open(&path, millrace_host::disk::OpenMode::Truncate)?;
-    let mut bytes = Vec::with_capacity(aborted.len() * 34);
-    for transaction in aborted {
-        bytes.extend_from_slice(&0_i16.to_be_bytes());
-        for field in [
-            transaction.producer_id,
-            transaction.first_offset,
-            transaction.last_offset,
-            transaction.last_stable_offset,
-        ] {
-            bytes.extend_from_slice(&field.to_be_bytes());
-        }
-    }
-    file.write_all_at(&bytes, 0).attempt("write", &path)?;
-    file.sync_data().attempt("sync", &path)
 }

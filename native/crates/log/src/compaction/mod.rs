@@ -12,7 +12,6 @@
 //!                                               ▲────────── next group ─────┘                  ▼ cleaner-offset-checkpoint
 //! ```
 
-mod aborted;
 mod cleaning;
 mod cleaning_output;
 mod key_map;

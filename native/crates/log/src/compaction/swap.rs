@@ -12,7 +12,7 @@
 use millrace_host::disk::Disk;
 
 use super::cleaning_output::remove_files;
-use super::{CompactionError, Source};
+use super::{Compaction, CompactionError, Source};
 use crate::error::StorageError;
 use crate::log::Log;
 use crate::names::{
@@ -24,16 +24,18 @@ use crate::segment_files::SegmentFiles;
 
 /// One group, cleaned and on disk under `.cleaned` names.
 pub struct Replacement<D: Disk> {
+    pub(super) files: SegmentFiles<D>,
     pub(super) sources: Vec<Source>,
     pub(super) segments: Vec<Segment<D>>,
     pub(super) truncations: u64,
 }
 
 impl<D: Disk> Replacement<D> {
-    fn discard(&self, files: &SegmentFiles<D>) {
+    /// Removes what was written, when it is not to go live after all.
+    pub fn discard(self) {
         let cleaned = SegmentFiles {
             suffix: CLEANED_SUFFIX,
-            ..files.clone()
+            ..self.files.clone()
         };
         for segment in &self.segments {
             // What stays behind goes at the next open.
@@ -51,13 +53,21 @@ impl<D: Disk> Log<D> {
         now_ms: i64,
     ) -> Result<(), CompactionError> {
         let Some(first) = self.find_sources(&replacement) else {
-            replacement.discard(&self.files);
+            replacement.discard();
             return Err(CompactionError::Aborted);
         };
         let result = self.swap(first, replacement, now_ms);
         // Half renamed, memory and directory disagree; opening anew brings them together.
         self.fenced |= result.is_err();
         Ok(result?)
+    }
+
+    /// Whether the log was cut, or lost its first segments, since the cleaning began: then whatever went wrong with it means nothing.
+    pub fn has_outdated(&self, compaction: &Compaction<D>) -> bool {
+        let (truncations, first_offset) = compaction.planned();
+        self.fenced
+            || self.sync.truncations() != truncations
+            || first_offset.is_some_and(|offset| self.segments[0].base_offset > offset)
     }
 
     /// Where the group's segments lie in the list, if they are still those it was made of.

@@ -4,19 +4,10 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use millrace_record::BatchHeader;
 use millrace_record::control::ControlType;
+use millrace_record::{BatchError, BatchHeader, records};
 
-/// One aborted transaction of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AbortedTransaction {
-    pub(crate) producer_id: i64,
-    pub(crate) first_offset: i64,
-    /// Offset of the marker.
-    pub(crate) last_offset: i64,
-    /// The last stable offset once the marker was there.
-    pub(crate) last_stable_offset: i64,
-}
+use crate::txn_index::AbortedTransaction;
 
 struct OngoingAbort {
     transaction: AbortedTransaction,
@@ -107,6 +98,12 @@ impl TransactionWalk {
         }
     }
 
+    /// Where the oldest aborted transaction begins that has not ended yet.
+    pub(crate) fn first_ongoing_abort(&self) -> Option<i64> {
+        let ongoing = self.ongoing_aborts.values();
+        ongoing.map(|abort| abort.transaction.first_offset).min()
+    }
+
     fn begin_up_to(&mut self, offset: i64) {
         while let Some(transaction) = self
             .aborted
@@ -118,6 +115,21 @@ impl TransactionWalk {
                     transaction,
                     has_data: false,
                 });
+        }
+    }
+}
+
+/// The type of a control batch; None for one without records or of an unknown type.
+pub(crate) fn control_type(batch: &[u8]) -> Result<Option<ControlType>, BatchError> {
+    assert!(
+        BatchHeader::parse(batch)?.is_control(),
+        "only control batches have a type"
+    );
+    match records(batch)?.iter().next() {
+        None => Ok(None),
+        Some(record) => {
+            let key = record?.key.ok_or(BatchError::MalformedControlRecord)?;
+            ControlType::of_key(key)
         }
     }
 }

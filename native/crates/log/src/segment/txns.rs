@@ -93,6 +93,12 @@ impl<D: Disk> Txns<D> {
         let _ = index.flush(&files.disk);
     }
 
+    /// Adds a transaction to a segment that is not live yet.
+    pub(crate) fn push(&mut self, entry: AbortedTransaction) {
+        let index = self.index.as_mut().expect("a new segment has its index");
+        index.push(entry);
+    }
+
     pub(crate) fn flush(&mut self, disk: &D) -> Result<(), StorageError> {
         match &mut self.index {
             Some(index) => index.flush(disk),

@@ -5,6 +5,7 @@
 //! A broker is named by a number, because a worker is another JavaScript environment than the one that made the broker: this process knows
 //! every broker that may be asked for jobs. Each kind of job has a file of its own.
 
+mod compact;
 mod recover;
 
 pub(super) use recover::Recovery;
@@ -19,16 +20,11 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError, Weak};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobKind {
+pub enum Job {
     /// Opens a log that an unclean stop left behind, checking what lies behind its recovery point.
-    Recover,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Job {
-    pub kind: JobKind,
-    pub topic_id: TopicId,
-    pub partition: i32,
+    Recover { topic_id: TopicId, partition: i32 },
+    /// Compacts the dirtiest log, if one is due.
+    Compact,
 }
 
 /// What a job did, in figures by name.
@@ -53,8 +49,12 @@ pub fn run(handle: u32, job: &Job) -> Result<JobFigures, BrokerError> {
     let closed = || BrokerError::new("CLOSED", "the broker is closed");
     let broker = broker.ok_or_else(closed)?;
     let _running = broker.jobs.enter().ok_or_else(closed)?;
-    match job.kind {
-        JobKind::Recover => broker.recover(&job.topic_id, job.partition),
+    match job {
+        Job::Recover {
+            topic_id,
+            partition,
+        } => broker.recover(topic_id, *partition),
+        Job::Compact => broker.compact(),
     }
 }
 
@@ -62,6 +62,7 @@ impl Broker {
     /// Makes jobs under way end soon, and lets no other begin. Does not wait.
     pub fn stop_jobs(&self) {
         self.recovery.progress.give_up();
+        self.cleaner.stop();
         lock(&self.jobs.state).is_shut = true;
     }
 }
@@ -133,11 +134,9 @@ mod tests {
 
     #[test]
     fn a_handle_nobody_has_is_a_closed_broker() {
-        let job = Job {
-            kind: JobKind::Recover,
-            topic_id: [1; 16],
-            partition: 0,
-        };
-        assert_eq!(run(u32::MAX, &job).expect_err("no broker").code, "CLOSED");
+        assert_eq!(
+            run(u32::MAX, &Job::Compact).expect_err("no broker").code,
+            "CLOSED"
+        );
     }
 }
