@@ -17,6 +17,7 @@ import { AutoCreate } from './auto-create.ts'
 import type { ControllerChannel, ForwardContext } from './controller-channel.ts'
 import { GroupLogs } from './group-logs.ts'
 import { InProcessChannel } from './in-process-channel.ts'
+import { adoptLogs } from './adoption.ts'
 import { advertisedListeners, clientListeners } from './listeners.ts'
 import { MetadataFollower } from './metadata-follower.ts'
 import { nativeSettings } from './native-settings.ts'
@@ -225,6 +226,15 @@ export class Broker {
     follower.start()
     await follower.reached(brokerEpoch)
     await unfenced(registration, follower, host)
+    await adoptLogs({
+      logDirs: config.logDirs,
+      nodeId,
+      logger,
+      channel,
+      image: () => follower.image,
+      reached: offset => follower.reached(offset),
+      deleteRecords: (topicId, partition, offset) => data.deleteRecords(topicId, partition, offset),
+    })
     await publisher.coordinatorsLoaded()
     data.listen()
     cleaner.start()

@@ -42,7 +42,7 @@ export type ScanOptions = Pick<ReadOptions, 'from' | 'to'>
 
 const DEFAULT_READ_BYTES = 1024 * 1024
 /** Bytes that a synchronous scan brings into memory at a time. */
-const SCAN_BYTES = 4 * 1024 * 1024
+const SCAN_BYTES = 1024 * 1024
 
 const readOptions: Required<{ [Name in keyof ReadOptions]: true }> = {
   from: true,
@@ -179,14 +179,12 @@ export class Log<Value = Buffer> implements AsyncDisposable {
     const batch = this.#stretches.at(wanted)?.batchOf(wanted)
     if (batch === null || batch === undefined || wanted < batch.baseOffset) return undefined
     const starts = batch.starts ?? recordStarts(batch)
-    const view = new RecordView(batch, this.#codec)
     if (batch.nextOffset - batch.baseOffset === starts.length) {
-      view.show(batch, starts[wanted - batch.baseOffset] as number)
-      return view
+      return new RecordView(batch, starts[wanted - batch.baseOffset] as number, this.#codec)
     }
     // Compaction left holes: the offset is not the index.
     for (const start of starts) {
-      view.show(batch, start)
+      const view = new RecordView(batch, start, this.#codec)
       if (view.offsetNumber === wanted) return view
     }
     return undefined
@@ -202,7 +200,7 @@ export class Log<Value = Buffer> implements AsyncDisposable {
       const stretch = this.#readStretch(offset, SCAN_BYTES)
       if (stretch === null) return
       for (const batch of stretch.batchesFrom(offset)) {
-        view ??= new RecordView(batch, this.#codec)
+        view ??= new RecordView(batch, batch.start, this.#codec)
         let at = batch.start
         for (let index = 0; index < batch.recordCount; index += 1) {
           at = view.show(batch, at)

@@ -68,11 +68,13 @@ function varlong(bytes: Uint8Array, at: number): number {
 
 const malformed = (): LogError => new LogError('CORRUPT', 'a record of a batch with a right checksum is malformed')
 
-/** One record at a time of one batch at a time. */
+/** One record at a time of one batch at a time. Its fields are found when one is asked for. */
 export class RecordView<Value> implements LogRecord<Value> {
   readonly #codec: Codec<Value> | null
   #batch: BatchBytes
   #bytes: Buffer
+  /** Where the record begins; -1 once its fields are known. */
+  #at: number
   #timestampDelta = 0
   #offsetDelta = 0
   #keyAt = 0
@@ -81,14 +83,16 @@ export class RecordView<Value> implements LogRecord<Value> {
   #valueBytes = 0
   #end = 0
 
-  constructor(batch: BatchBytes, codec: Codec<Value> | null) {
+  constructor(batch: BatchBytes, at: number, codec: Codec<Value> | null) {
     this.#batch = batch
     this.#bytes = batch.bytes
+    this.#at = at
     this.#codec = codec
   }
 
   /** Shows the record at `at`; returns where the next one begins. */
   show(batch: BatchBytes, at: number): number {
+    this.#at = -1
     this.#batch = batch
     const bytes = batch.bytes
     this.#bytes = bytes
@@ -113,15 +117,21 @@ export class RecordView<Value> implements LogRecord<Value> {
     return recordEnd
   }
 
+  #find(): void {
+    if (this.#at >= 0) this.show(this.#batch, this.#at)
+  }
+
   get offsetNumber(): number {
+    this.#find()
     return this.#batch.baseOffset + this.#offsetDelta
   }
 
   get offset(): bigint {
-    return BigInt(this.#batch.baseOffset + this.#offsetDelta)
+    return BigInt(this.offsetNumber)
   }
 
   get timestamp(): bigint {
+    this.#find()
     const batch = this.#batch
     return BigInt(
       (batch.attributes & LOG_APPEND_TIME_BIT) !== 0 ? batch.maxTimestamp : batch.baseTimestamp + this.#timestampDelta,
@@ -129,12 +139,14 @@ export class RecordView<Value> implements LogRecord<Value> {
   }
 
   get key(): Buffer | null {
+    this.#find()
     const size = this.#keyBytes
     return size < 0 ? null : this.#bytes.subarray(this.#keyAt, this.#keyAt + size)
   }
 
   /** The encoded value, as a view. */
   get bytes(): Buffer | null {
+    this.#find()
     const size = this.#valueBytes
     return size < 0 ? null : this.#bytes.subarray(this.#valueAt, this.#valueAt + size)
   }
@@ -146,22 +158,24 @@ export class RecordView<Value> implements LogRecord<Value> {
   }
 
   get valueBytes(): number {
+    this.#find()
     return Math.max(this.#valueBytes, 0)
   }
 
   get headers(): readonly RecordHeader[] {
     const bytes = this.#bytes
-    const count = varint(bytes, this.#valueAt + this.valueBytes)
+    const valueBytes = this.valueBytes
+    const count = varint(bytes, this.#valueAt + valueBytes)
     const headers: RecordHeader[] = []
     for (let index = 0; index < count; index += 1) {
       const keyBytes = varint(bytes, end)
       const keyEnd = end + keyBytes
       if (keyBytes < 0 || keyEnd > this.#end) throw malformed()
       const key = bytes.toString('utf8', end, keyEnd)
-      const valueBytes = varint(bytes, keyEnd)
-      const valueEnd = end + Math.max(valueBytes, 0)
+      const size = varint(bytes, keyEnd)
+      const valueEnd = end + Math.max(size, 0)
       if (valueEnd > this.#end) throw malformed()
-      headers.push({ key, value: valueBytes < 0 ? null : bytes.subarray(end, valueEnd) })
+      headers.push({ key, value: size < 0 ? null : bytes.subarray(end, valueEnd) })
       end = valueEnd
     }
     return headers
@@ -220,7 +234,7 @@ export class RecordBatch<Value> implements Iterable<LogRecord<Value>> {
   *[Symbol.iterator](): Generator<LogRecord<Value>, void, undefined> {
     let view: RecordView<Value> | undefined
     for (const batch of this.#batches()) {
-      view ??= new RecordView(batch, this.#codec)
+      view ??= new RecordView(batch, batch.start, this.#codec)
       let at = batch.start
       for (let index = 0; index < batch.recordCount; index += 1) {
         if (this.#stale) throw staleView()

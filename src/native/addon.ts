@@ -195,6 +195,8 @@ export interface Addon {
   /** The one function for workers of the pool: they load the addon by themselves, by `addonFile`. */
   partitionIo(handle: number, job: PartitionIoJob): Record<string, number>
   refusedExternalBuffers(): number
+  adoptLog(dir: string): { logStartOffset: number; logEndOffset: number } | null
+  finishAdoption(dir: string): void
   readonly NativeEmbeddedLog: new (dir: string, options: EmbeddedOptions | null, onWake: () => void) => RawEmbeddedLog
   readonly NativeBroker: new (options: BrokerOptions, onWake: () => void) => RawBroker
   readonly NativeLog: new (

@@ -16,6 +16,7 @@ export type {
 export type { Appended } from './appends.ts'
 export { BrokerHandle, type BrokerEvents, type Offsets } from './broker-handle.ts'
 export { codec, crossings, nativeBatchCodec } from './codec.ts'
+export { adoption, type AdoptedLog } from './adoption.ts'
 export { EmbeddedHandle, type EmbeddedHandleOptions } from './embedded-handle.ts'
 export { decodeEvents, type LogDirFailedEvent, type NativeEvent, type RequestEvent } from './event-stream.ts'
 export { LogHandle, type LogHandleOptions } from './log-handle.ts'

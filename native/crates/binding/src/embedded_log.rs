@@ -3,7 +3,8 @@
 use crate::convert::{Code, Result, limit, small, waker};
 use crate::external::{JsBytes, Lendable, copied, lend};
 use millrace_embedded::{
-    Handover, SealedSlot, Store, StoreError, StoreOptions, Stretch, StretchBytes, Watcher,
+    Handover, ReadAhead, SealedSlot, Store, StoreError, StoreOptions, Stretch, StretchBytes,
+    Watcher,
 };
 use millrace_host::arena::Arena;
 use millrace_host::disk::mappable::Mapping;
@@ -105,6 +106,7 @@ pub struct EmbeddedFailure {
 pub struct NativeEmbeddedLog {
     store: Arc<Store>,
     watcher: Arc<Watcher>,
+    ahead: ReadAhead,
     is_writer: bool,
 }
 
@@ -128,12 +130,10 @@ impl NativeEmbeddedLog {
                         segment_ms: limit(options.segment_ms),
                         index_interval_bytes: small(options.index_interval_bytes),
                         file_delete_delay_ms: limit(options.file_delete_delay_ms),
+                        retention_bytes: options.retention_bytes.unwrap_or(-1),
+                        retention_ms: options.retention_ms.unwrap_or(-1),
                         ..LogConfig::default()
                     },
-                    retention_bytes: options
-                        .retention_bytes
-                        .and_then(|bytes| u64::try_from(bytes).ok()),
-                    retention_ms: options.retention_ms.filter(|&ms| ms >= 0),
                     slots: options.slots as usize,
                     slot_bytes: options.slot_bytes as usize,
                     verify_checksums: options.verify_checksums,
@@ -152,6 +152,7 @@ impl NativeEmbeddedLog {
         Ok(NativeEmbeddedLog {
             store,
             watcher,
+            ahead: ReadAhead::default(),
             is_writer,
         })
     }
@@ -294,10 +295,13 @@ impl NativeEmbeddedLog {
         max_bytes: i64,
         may_lend: bool,
     ) -> Result<Option<NativeStretch>, Code> {
-        let stretch = self
-            .store
-            .read(offset, small(max_bytes), may_lend)
-            .map_err(failed)?;
+        let max_bytes = small(max_bytes);
+        let stretch = if may_lend {
+            self.ahead.read(&self.store, offset, max_bytes)
+        } else {
+            self.store.read(offset, max_bytes, false)
+        };
+        let stretch = stretch.map_err(failed)?;
         stretch
             .map(|stretch| native_stretch(&env, stretch))
             .transpose()
@@ -370,4 +374,25 @@ fn native_stretch(env: &Env, stretch: Stretch) -> Result<NativeStretch, Code> {
         end_offset: stretch.end_offset,
         is_mapped,
     })
+}
+
+#[napi(object)]
+pub struct AdoptedLog {
+    pub log_start_offset: i64,
+    pub log_end_offset: i64,
+}
+
+/// Makes an embedded log ready for a broker; null when the directory holds none. See `adopt`.
+#[napi]
+pub fn adopt_log(dir: String) -> Result<Option<AdoptedLog>, Code> {
+    let adopted = millrace_embedded::adopt(Path::new(&dir)).map_err(failed)?;
+    Ok(adopted.map(|adopted| AdoptedLog {
+        log_start_offset: adopted.log_start_offset,
+        log_end_offset: adopted.log_end_offset,
+    }))
+}
+
+#[napi]
+pub fn finish_adoption(dir: String) -> Result<(), Code> {
+    millrace_embedded::finish_adoption(Path::new(&dir)).map_err(failed)
 }

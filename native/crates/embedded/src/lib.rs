@@ -7,6 +7,8 @@
 //! Start at  store.rs, then writing.rs and stretch.rs. Why appends are not mapped: docs/decisions/0009-the-embedded-log-writes-and-maps-reads.md
 #![forbid(unsafe_code)]
 
+mod adopt;
+mod ahead;
 mod checkpoint;
 mod error;
 mod packed;
@@ -16,6 +18,8 @@ mod stretch;
 mod syncing;
 mod writing;
 
+pub use adopt::{AdoptedLog, adopt, finish_adoption};
+pub use ahead::ReadAhead;
 pub use checkpoint::CHECKPOINT_FILE;
 pub use error::StoreError;
 pub use packed::{PackedRecords, packed_record_count};

@@ -8,13 +8,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use millrace_host::arena::Arena;
+use millrace_host::clock;
 use millrace_host::disk::Disk;
 use millrace_host::disk::mappable::MappableDisk;
 use millrace_host::disk::posix::{PosixDisk, PosixLock};
-use millrace_host::{clock, entropy};
-use millrace_log::{
-    Log, LogConfig, OpenHints, PartitionMetadata, Uuid, parse_partition_directory_name,
-};
+use millrace_log::{Log, LogConfig, OpenHints};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
@@ -23,17 +21,12 @@ use crate::stretch::Stretch;
 use crate::syncing::SyncWishes;
 use crate::writing::Queue;
 
-const LOCK_FILE: &str = ".lock";
+pub(crate) const LOCK_FILE: &str = ".lock";
 const META_PROPERTIES: &str = "meta.properties";
-const PARTITION_METADATA: &str = "partition.metadata";
 
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     pub log: LogConfig,
-    /// Bytes kept at least, None for all.
-    pub retention_bytes: Option<u64>,
-    /// How long records are kept at least, None for ever.
-    pub retention_ms: Option<i64>,
     /// Slots that are filled and written in turn.
     pub slots: usize,
     pub slot_bytes: usize,
@@ -45,8 +38,6 @@ impl Default for StoreOptions {
     fn default() -> StoreOptions {
         StoreOptions {
             log: LogConfig::default(),
-            retention_bytes: None,
-            retention_ms: None,
             slots: 16,
             slot_bytes: 256 * 1024,
             verify_checksums: true,
@@ -130,7 +121,8 @@ impl Store {
             clean_shutdown: found.is_clean,
             recovery_point: found.recovery_point,
             log_start_offset: found.log_start_offset,
-            topic_id: Some(topic_id(&disk, &dir)?),
+            // A topic's id is the controller's to give: a broker that adopts the log writes it.
+            topic_id: None,
         };
         let log = Log::open(
             disk.clone(),
@@ -339,9 +331,21 @@ impl Store {
         Ok(lookup.map(|found| found.offset))
     }
 
-    /// Applies retention by size and by time.
+    /// Lets go of the segments that retention by size and by time no longer keeps.
     pub(crate) fn retain(&self, now_ms: i64) -> Result<(), StoreError> {
-        let _ = now_ms;
+        let start = {
+            let mut log = lock(&self.log);
+            let end_offset = log.log_end_offset();
+            let expired = log.expired_segments(end_offset, now_ms)?;
+            if expired == 0 {
+                return Ok(());
+            }
+            if expired == log.segment_count() {
+                log.roll_expired(now_ms)?;
+            }
+            log.delete_oldest_segments(expired, now_ms)?
+        };
+        self.show_start(start);
         Ok(())
     }
 
@@ -389,7 +393,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .map_err(|error| StoreError::new("IO", format!("cannot start a thread: {error}")))
 }
 
-fn lock_file(path: &Path) -> Result<PosixLock, StoreError> {
+pub(crate) fn lock_file(path: &Path) -> Result<PosixLock, StoreError> {
     PosixDisk.lock(path).map_err(|error| {
         if error.kind() == io::ErrorKind::WouldBlock {
             StoreError::new(
@@ -433,36 +437,4 @@ fn has_segments<D: Disk>(disk: &D, dir: &Path) -> Result<bool, StoreError> {
         .list(dir)
         .map_err(|error| StoreError::io("list", dir, &error))?;
     Ok(entries.iter().any(|entry| entry.name.ends_with(".log")))
-}
-
-/// The id in partition.metadata; for a new log that of another partition of the same topic beside it, or a new one.
-fn topic_id<D: Disk>(disk: &D, dir: &Path) -> Result<Uuid, StoreError> {
-    if let Some(id) = read_topic_id(disk, dir)? {
-        return Ok(id);
-    }
-    let name = dir
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    if let (Some((topic, _)), Some(parent)) = (parse_partition_directory_name(name), dir.parent()) {
-        // Another directory that cannot be listed has nothing to say.
-        for entry in disk.list(parent).unwrap_or_default() {
-            let is_sibling = entry.is_dir
-                && parse_partition_directory_name(&entry.name)
-                    .is_some_and(|(other, _)| other == topic);
-            if is_sibling && let Some(id) = read_topic_id(disk, &parent.join(&entry.name))? {
-                return Ok(id);
-            }
-        }
-    }
-    Ok(Uuid(entropy::uuid()))
-}
-
-fn read_topic_id<D: Disk>(disk: &D, dir: &Path) -> Result<Option<Uuid>, StoreError> {
-    let path = dir.join(PARTITION_METADATA);
-    match disk.read_file(&path) {
-        Ok(text) => Ok(PartitionMetadata::parse(&text).map(|metadata| metadata.topic_id)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StoreError::io("read", &path, &error)),
-    }
 }
