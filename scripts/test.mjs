@@ -24,6 +24,14 @@ const clientGroups = [
     file: 'test/protocol/java-oracle',
     prepare: async () => (await import('../test/protocol/java-oracle/oracle-build.mjs')).oracleClassPath(),
   },
+  {
+    name: 'embedded logs under a broker',
+    file: 'test/clients/embedded-log.test.ts',
+    prepare: async () => {
+      await (await import('../test/clients/toolbox/kcat.mjs')).kcatPath()
+      await prepareKafka()
+    },
+  },
   { name: 'KafkaJS', file: 'test/clients/kafkajs.test.ts', prepare: async () => {} },
   { name: '@platformatic/kafka', file: 'test/clients/platformatic.test.ts', prepare: async () => {} },
   {

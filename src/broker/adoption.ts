@@ -49,10 +49,12 @@ async function adoptTopic(topic: string, found: readonly Found[], options: Adopt
     // Created around these logs, by a start that did not come to its end.
     const own = found.filter(({ partition }) => partition < known.partitions.length)
     for (const { dir } of own) adoption.finish(dir)
-    if (own.length < found.length) throw new Error(`topic '${topic}' exists and has ${known.partitions.length} partitions`)
+    if (own.length < found.length)
+      throw new Error(`topic '${topic}' exists and has ${known.partitions.length} partitions`)
     return
   }
-  if (topic.startsWith(INTERNAL_PREFIX)) throw new Error(`topics whose name begins with ${INTERNAL_PREFIX} are the broker's own`)
+  if (topic.startsWith(INTERNAL_PREFIX))
+    throw new Error(`topics whose name begins with ${INTERNAL_PREFIX} are the broker's own`)
   const gap = found.findIndex(({ partition }, index) => partition !== index)
   if (gap !== -1) throw new Error(`partition ${gap} is missing or there twice: partitions count from 0 without a gap`)
   const logs = found.map(({ dir }): AdoptedLog => {

@@ -9,12 +9,13 @@ import { checkOptions, type LogOptions } from './log-options.ts'
  * ```ts
  * import { openLog } from 'millrace/log'
  *
- * await using log = await openLog('orders-0')
+ * const log = await openLog('orders-0')
  * const { baseOffset, durable } = log.append(['first', { key: 'k', value: 'second' }])
  * await durable
  * for await (const batch of log.read({ from: baseOffset })) {
  *   for (const record of batch) console.log(record.offset, String(record.value))
  * }
+ * await log.close()
  * ```
  *
  * One writer at a time, any number of readers (`readOnly`), also from worker threads. After an unclean end opening checks what was written since

@@ -6,13 +6,19 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '..', '..')
-const documented = ['src/index.ts', 'src/test-kit/test-broker.ts']
+const documented = ['src/index.ts', 'src/log/open-log.ts', 'src/test-kit/test-broker.ts']
 
 function examplesIn(path: string): readonly string[] {
   const text = readFileSync(join(root, path), 'utf8')
   return [...text.matchAll(/^ \*\s+```ts\n([\s\S]*?)^ \*\s+```/gm)].map(([, body = '']) =>
     body.replace(/^ \*\s?/gm, ''),
   )
+}
+
+/** The examples of a guide: every block of TypeScript in it. */
+function examplesOfGuide(path: string): readonly string[] {
+  const text = readFileSync(join(root, path), 'utf8')
+  return [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, body = '']) => body)
 }
 
 const WARN_LEVEL = 40
@@ -25,8 +31,8 @@ function complaintsIn(stderr: string): readonly string[] {
   })
 }
 
-test.each(documented)('the example of %s runs', path => {
-  const examples = examplesIn(path)
+test.each([...documented, 'docs/guide/log.md'])('the examples of %s run', path => {
+  const examples = path.endsWith('.md') ? examplesOfGuide(path) : examplesIn(path)
   expect(examples.length).toBeGreaterThan(0)
   // Inside the repository, where `millrace` means this package; run elsewhere, where it may write.
   const folder = join(root, '.cache', 'examples')

@@ -4,7 +4,7 @@
 //!           and the checkpoint that lets it open again without a scan.
 //! May touch `log`, `record`, `host`.
 //! Never     knows Node, topics or clients; never maps a file that another process may cut.
-//! Start at  store.rs, then writing.rs and stretch.rs. Why appends are not mapped: docs/decisions/0009-the-embedded-log-writes-and-maps-reads.md
+//! Start at  store.rs, then writing.rs and stretch.rs. Why appends are not mapped: docs/decisions/0010-the-embedded-log-writes-and-maps-reads.md
 #![forbid(unsafe_code)]
 
 mod adopt;
