@@ -1,13 +1,14 @@
-// Owns `npm run faults -- [power-cut|failed-disk|full-disk|kill-nine] [--cycles N]`: the long runs of the fault tests that `npm test` runs short.
+// Owns `npm run faults -- [power-cut|power-cut-loss|failed-disk|full-disk|kill-nine] [--cycles N]`: the long runs of the fault tests that `npm test` runs short.
 import { parseArgs } from 'node:util'
 import { setup } from './setup.mjs'
 import { main, show } from './steps.mjs'
 
 const runs = {
   'power-cut': 'test/faults/power-cut.test.ts',
+  'power-cut-loss': 'test/faults/power-cut-loss.test.ts',
   'failed-disk': 'test/faults/failed-disk.test.ts',
   'full-disk': 'test/faults/full-disk.test.ts',
-  'kill-nine': 'test/clients/kill-nine.test.ts',
+  'kill-nine': 'test/faults/kill-nine.test.ts',
 }
 /** Cycles where none are named: power cuts and kills, and failed calls of each kind. */
 const LONG = { cuts: '200', calls: '20' }

@@ -39,15 +39,10 @@ const clientGroups = [
     file: 'test/clients/franz-go.test.ts',
     prepare: async () => (await import('../test/clients/toolbox/franz-go.mjs')).franzGoPath(),
   },
-  {
-    name: 'kill -9 under foreign producers',
-    file: 'test/clients/kill-nine.test.ts',
-    prepare: async () => (await import('../test/clients/toolbox/franz-go.mjs')).franzGoPath(),
-  },
 ]
 
-const faultGroups = ['power-cut', 'failed-disk', 'full-disk'].map(name => ({
-  name: `faults: ${name.replace('-', ' ')}`,
+const faultGroups = ['kill-nine', 'power-cut', 'power-cut-loss', 'failed-disk', 'full-disk'].map(name => ({
+  name: `faults: ${name.replaceAll('-', ' ')}`,
   file: `test/faults/${name}.test.ts`,
   prepare: async () => (await import('../test/clients/toolbox/fault-tools.mjs')).faultTools(name),
 }))

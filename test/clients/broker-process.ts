@@ -17,8 +17,8 @@ export interface BrokerProcess {
   ended(): Promise<number | NodeJS.Signals | null>
   /** Ends the process by a signal and waits for it; resolves with the exit code, or the signal's name. */
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals | null>
-  /** Starts again on the same port and data. */
-  restart(): Promise<void>
+  /** Starts again on the same port and data, under `wrapper` (a command and its arguments) if one is given. */
+  restart(wrapper?: readonly string[]): Promise<void>
   /** Stops and removes the data. */
   remove(): Promise<void>
 }
@@ -36,34 +36,25 @@ export async function startBrokerProcess(overrides: Record<string, string | numb
     ...overrides,
   }
   const args = Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`])
-  let output = ''
-  const note = (chunk: string) => {
-    output += chunk
-  }
-  let child = await startMillrace(args, note)
-  const ended = () =>
-    new Promise<number | NodeJS.Signals | null>(done => {
-      if (child.exitCode !== null || child.signalCode !== null) done(child.signalCode ?? child.exitCode)
-      else child.once('exit', (code, signal) => done(signal ?? code))
-    })
+  let life = begin(args)
+  await life.ready
   const broker: BrokerProcess = {
     bootstrap: `127.0.0.1:${port}`,
     dataDirectory,
     get pid() {
-      return child.pid ?? -1
+      return life.child.pid ?? -1
     },
     get output() {
-      return output
+      return life.output()
     },
-    ended,
+    ended: () => life.ended,
     async stop(signal = 'SIGTERM') {
-      const how = ended()
-      child.kill(signal)
-      return how
+      life.child.kill(signal)
+      return life.ended
     },
-    async restart() {
-      output = ''
-      child = await startMillrace(args, note)
+    async restart(wrapper = []) {
+      life = begin(args, wrapper)
+      await life.ready
     },
     async remove() {
       await broker.stop()
@@ -74,25 +65,40 @@ export async function startBrokerProcess(overrides: Record<string, string | numb
 }
 
 /** `millrace start` with these arguments, ready. */
-export async function startMillrace(
-  args: readonly string[],
-  printed: (chunk: string) => void = () => {},
-): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [join(repositoryRoot, 'dist', 'cli', 'main.cjs'), 'start', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+export async function startMillrace(args: readonly string[]): Promise<ChildProcess> {
+  const life = begin(args)
+  await life.ready
+  return life.child
+}
+
+interface Life {
+  readonly child: ChildProcess
+  /** Resolves when the broker says that it is ready; rejects when it ends before. */
+  readonly ready: Promise<void>
+  readonly ended: Promise<number | NodeJS.Signals | null>
+  output(): string
+}
+
+function begin(args: readonly string[], wrapper: readonly string[] = []): Life {
+  const start = [join(repositoryRoot, 'dist', 'cli', 'main.cjs'), 'start', ...args]
+  const [command = process.execPath, ...rest] = [...wrapper, process.execPath, ...start]
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
-  await new Promise<void>((done, fail) => {
+  const ready = new Promise<void>((done, fail) => {
     const watch = (chunk: string) => {
       output += chunk
-      printed(chunk)
       if (/ready in/i.test(output)) done()
     }
     child.stdout.setEncoding('utf8').on('data', watch)
     child.stderr.setEncoding('utf8').on('data', watch)
     child.once('exit', code => fail(new Error(`the broker ended with ${code} before it was ready:\n${output}`)))
   })
-  return child
+  // Whoever cuts a start short hears of its end from `ended`.
+  ready.catch(() => {})
+  const ended = new Promise<number | NodeJS.Signals | null>(done =>
+    child.once('exit', (code, signal) => done(signal ?? code)),
+  )
+  return { child, ready, ended, output: () => output }
 }
 
 function foreign(bootstrap: string): BrokerProcess {

@@ -44,9 +44,10 @@ export class MountedImage {
     run('mount', ...this.#mountArguments, this.path)
   }
 
-  /** The power goes. From now on everything under `path` fails; `remount` shows what the disk has. */
-  cutPower(): void {
-    run('xfs_io', '-x', '-c', 'shutdown', this.path)
+  /** The power goes. From now on everything under `path` fails; `remount` shows what the disk has. `log-flushed` lets the file system's journal
+   *  through first: files then have names and lengths without their contents. */
+  cutPower(kind: 'log-lost' | 'log-flushed' = 'log-lost'): void {
+    run('xfs_io', '-x', '-c', kind === 'log-flushed' ? 'shutdown -f' : 'shutdown', this.path)
   }
 
   remount(): void {
