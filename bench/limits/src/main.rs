@@ -1,11 +1,13 @@
 //! Owns the bare loops beside which a broker's cost is read. Never parses a protocol beyond what discarding needs.
 //!
 //! Servers (measured): `produce PORT DIR` receives, checks a CRC and writes; `fetch PORT FILE` sends a file with sendfile; `echo PORT` answers 64 bytes.
-//! Loads (not measured): `send PORT BYTES CONNECTIONS`, `drain PORT BYTES CONNECTIONS`, `ping PORT COUNT`, `fetch-discard` (see fetch_discard.rs).
+//! Loads (not measured): `send PORT BYTES CONNECTIONS`, `drain PORT BYTES CONNECTIONS`, `ping PORT COUNT`, `fetch-discard` (see fetch_discard.rs),
+//! `round-robin`, `idle-connections` (see partition_load.rs).
 //! `touch BYTES` prepares memory before a run.
 //! A server prints `ready` when it listens and runs until its standard input closes.
 
 mod fetch_discard;
+mod partition_load;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -37,6 +39,15 @@ fn main() -> std::io::Result<()> {
         "fetch-discard" => {
             fetch_discard::run(text(2), text(3), number(4) as i32, number(5), number(6))
         }
+        "round-robin" => partition_load::round_robin(
+            text(2),
+            text(3),
+            number(4),
+            number(5),
+            text(6).parse().expect("argument 6 is -1, 0 or 1"),
+            number(7),
+        ),
+        "idle-connections" => partition_load::idle_connections(text(2), number(3)),
         other => panic!("unknown loop '{other}'"),
     }
 }
@@ -125,7 +136,11 @@ fn touch(bytes: u64) -> std::io::Result<()> {
     for at in (0..memory.len()).step_by(4096) {
         memory[at] = 1;
     }
-    println!("{{\"bytes\":{},\"touched\":{}}}", memory.len(), memory[memory.len() / 2]);
+    println!(
+        "{{\"bytes\":{},\"touched\":{}}}",
+        memory.len(),
+        memory[memory.len() / 2]
+    );
     Ok(())
 }
 

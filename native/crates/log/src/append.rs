@@ -223,7 +223,7 @@ impl<D: Disk> Log<D> {
             }
         }
         self.has_appended = true;
-        active.flush_full_index_pages(&self.files);
+        active.flush_full_index_pages();
         self.append_positions
             .insert(self.log_end_offset, active.base_offset, active.size);
         if epochs_changed {

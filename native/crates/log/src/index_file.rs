@@ -8,7 +8,8 @@
 //! ```
 //! Entries gather in memory and go to the file a page at a time, so an append touches no index file, and a busy segment holds one page
 //! of new entries and one page read back, however large it grows. Kafka preallocates `segment.index.bytes` and maps it; here the file is
-//! never longer than its entries, which is how Kafka leaves it after a roll.
+//! never longer than its entries, which is how Kafka leaves it after a roll. The file is open only while it is read or written: a node with
+//! ten thousand partitions keeps no thirty thousand files open.
 //! Invariant: file entries followed by tail entries are the index; `last` is the last of them.
 
 use std::path::PathBuf;
@@ -88,8 +89,10 @@ fn be_u32(bytes: &[u8]) -> u32 {
 }
 
 pub(crate) struct IndexFile<D: Disk, E: IndexEntry> {
+    disk: D,
     path: PathBuf,
-    file: Option<Arc<D::File>>,
+    /// Whether the file on disk is this index's; what lies there otherwise is replaced by the first flush.
+    has_file: bool,
     file_entries: u32,
     tail: Vec<E>,
     last: Option<E>,
@@ -100,10 +103,11 @@ pub(crate) struct IndexFile<D: Disk, E: IndexEntry> {
 
 impl<D: Disk, E: IndexEntry> IndexFile<D, E> {
     /// An index without entries. Nothing is on disk before the first flush, which replaces what may lie there.
-    pub(crate) fn empty(path: PathBuf) -> IndexFile<D, E> {
+    pub(crate) fn empty(disk: D, path: PathBuf) -> IndexFile<D, E> {
         IndexFile {
+            disk,
             path,
-            file: None,
+            has_file: false,
             file_entries: 0,
             tail: Vec::new(),
             last: None,
@@ -127,11 +131,11 @@ impl<D: Disk, E: IndexEntry> IndexFile<D, E> {
         if entries * E::BYTES as u64 != bytes {
             return Ok(None);
         }
-        let mut index = IndexFile::empty(path);
-        index.file = Some(Arc::new(file));
+        let mut index = IndexFile::empty(disk.clone(), path);
+        index.has_file = true;
         index.file_entries = file_entries;
         if file_entries > 0 {
-            index.last = Some(index.read_entry(file_entries - 1)?);
+            index.last = Some(index.read_entry(&file, file_entries - 1)?);
         }
         Ok(Some(index))
     }
@@ -158,24 +162,25 @@ impl<D: Disk, E: IndexEntry> IndexFile<D, E> {
     }
 
     /// Writes the entries that are only in memory. After an error they still are, and may be written again.
-    pub(crate) fn flush(&mut self, disk: &D) -> Result<(), StorageError> {
-        if self.tail.is_empty() && self.file.is_some() {
+    pub(crate) fn flush(&mut self) -> Result<(), StorageError> {
+        if self.tail.is_empty() && self.has_file {
             return Ok(());
         }
-        if self.file.is_none() {
+        let file = if self.has_file {
+            self.open()?
+        } else {
             assert!(self.file_entries == 0, "entries in a file need the file");
-            self.file = Some(Arc::new(
-                disk.open(&self.path, OpenMode::Truncate)
-                    .attempt("create", &self.path)?,
-            ));
-        }
+            self.disk
+                .open(&self.path, OpenMode::Truncate)
+                .attempt("create", &self.path)?
+        };
+        self.has_file = true;
         let mut bytes = Vec::with_capacity(self.tail.len() * E::BYTES);
         for entry in &self.tail {
             entry.encode(&mut bytes);
         }
         let position = u64::from(self.file_entries) * E::BYTES as u64;
-        self.opened()
-            .write_all_at(&bytes, position)
+        file.write_all_at(&bytes, position)
             .attempt("write", &self.path)?;
         self.file_entries += self.tail.len() as u32;
         self.tail.clear();
@@ -183,7 +188,7 @@ impl<D: Disk, E: IndexEntry> IndexFile<D, E> {
     }
 
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
-        self.opened().sync_data().attempt("sync", &self.path)
+        self.open()?.sync_data().attempt("sync", &self.path)
     }
 
     /// The last entry for which `is_below` holds. It must hold for a prefix of the entries (they ascend).
@@ -207,7 +212,7 @@ impl<D: Disk, E: IndexEntry> IndexFile<D, E> {
         } else {
             self.tail.clear();
             let bytes = u64::from(count) * E::BYTES as u64;
-            self.opened()
+            self.open()?
                 .set_len(bytes)
                 .attempt("truncate", &self.path)?;
             self.file_entries = count;
@@ -234,15 +239,20 @@ impl<D: Disk, E: IndexEntry> IndexFile<D, E> {
         Ok(true)
     }
 
-    /// The handle, for a sync of everything a rolled segment leaves behind.
-    pub(crate) fn file(&self) -> Option<&Arc<D::File>> {
-        self.file.as_ref()
+    /// A handle to sync everything written so far by; None when nothing was.
+    pub(crate) fn file_to_sync(&self) -> Result<Option<Arc<D::File>>, StorageError> {
+        if self.has_file {
+            self.open().map(Arc::new).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
-    fn opened(&self) -> &D::File {
-        self.file
-            .as_deref()
-            .expect("entries in a file need the file")
+    fn open(&self) -> Result<D::File, StorageError> {
+        assert!(self.has_file, "entries in a file need the file");
+        self.disk
+            .open(&self.path, OpenMode::Existing)
+            .attempt("open", &self.path)
     }
 
     fn count_below(&mut self, is_below: &impl Fn(&E) -> bool) -> Result<u32, StorageError> {
@@ -256,11 +266,15 @@ impl<D: Disk, E: IndexEntry> IndexFile<D, E> {
                 return Ok(self.page_first + self.page.partition_point(is_below) as u32);
             }
         }
+        if self.file_entries == 0 {
+            return Ok(0);
+        }
         // Binary search over pages by their first entry, then within the page.
+        let file = self.open()?;
         let (mut low, mut high) = (0, self.file_entries.div_ceil(PAGE_ENTRIES as u32));
         while low < high {
             let middle = low + (high - low) / 2;
-            if is_below(&self.read_entry(middle * PAGE_ENTRIES as u32)?) {
+            if is_below(&self.read_entry(&file, middle * PAGE_ENTRIES as u32)?) {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -269,7 +283,7 @@ impl<D: Disk, E: IndexEntry> IndexFile<D, E> {
         if low == 0 {
             return Ok(0);
         }
-        self.read_page(low - 1)?;
+        self.read_page(&file, low - 1)?;
         Ok(self.page_first + self.page.partition_point(is_below) as u32)
     }
 
@@ -284,25 +298,23 @@ impl<D: Disk, E: IndexEntry> IndexFile<D, E> {
         if let Some(entry) = in_page {
             return Ok(*entry);
         }
-        self.read_page(index / PAGE_ENTRIES as u32)?;
+        self.read_page(&self.open()?, index / PAGE_ENTRIES as u32)?;
         Ok(self.page[(index - self.page_first) as usize])
     }
 
-    fn read_entry(&self, index: u32) -> Result<E, StorageError> {
+    fn read_entry(&self, file: &D::File, index: u32) -> Result<E, StorageError> {
         let mut bytes = [0; 16];
         let bytes = &mut bytes[..E::BYTES];
-        self.opened()
-            .read_exact_at(bytes, u64::from(index) * E::BYTES as u64)
+        file.read_exact_at(bytes, u64::from(index) * E::BYTES as u64)
             .attempt("read", &self.path)?;
         Ok(E::decode(bytes))
     }
 
-    fn read_page(&mut self, page: u32) -> Result<(), StorageError> {
+    fn read_page(&mut self, file: &D::File, page: u32) -> Result<(), StorageError> {
         let first = page * PAGE_ENTRIES as u32;
         let count = (self.file_entries - first).min(PAGE_ENTRIES as u32);
         let mut bytes = vec![0; count as usize * E::BYTES];
-        self.opened()
-            .read_exact_at(&mut bytes, u64::from(first) * E::BYTES as u64)
+        file.read_exact_at(&mut bytes, u64::from(first) * E::BYTES as u64)
             .attempt("read", &self.path)?;
         self.page.clear();
         self.page
@@ -323,14 +335,14 @@ mod tests {
     type Offsets = IndexFile<MemoryDisk, OffsetEntry>;
 
     fn filled(disk: &MemoryDisk, entries: u32) -> Offsets {
-        let mut index = Offsets::empty(PathBuf::from("/a.index"));
+        let mut index = Offsets::empty(disk.clone(), PathBuf::from("/a.index"));
         for number in 1..=entries {
             index.push(OffsetEntry {
                 relative_offset: number * 10,
                 position: number * 1000,
             });
             if index.has_full_page() {
-                index.flush(disk).expect("flush");
+                index.flush().expect("flush");
             }
         }
         index
@@ -357,7 +369,7 @@ mod tests {
     fn a_loaded_index_is_the_flushed_one() {
         let disk = MemoryDisk::new();
         let mut index = filled(&disk, 7);
-        index.flush(&disk).expect("flush");
+        index.flush().expect("flush");
         let bytes = disk.read_file(Path::new("/a.index")).expect("read");
         assert_eq!(bytes.len(), 7 * 8);
         assert_eq!(bytes[..8], [0, 0, 0, 10, 0, 0, 3, 232]);
@@ -384,7 +396,7 @@ mod tests {
                 relative_offset: 500,
                 position: 500_000,
             });
-            index.flush(&disk).expect("flush");
+            index.flush().expect("flush");
             assert_eq!(
                 disk.read_file(Path::new("/a.index")).expect("read").len() as u32,
                 (keep + 1) * 8

@@ -197,7 +197,7 @@ impl<D: Disk> Log<D> {
                 Err(error) => return Err(error),
             };
         if is_taken {
-            files.extend(active.index_files().cloned());
+            files.extend(active.index_files_to_sync()?);
         }
         if is_taken || unsynced == 0 {
             let index_entries = Some(IndexEntries {

@@ -374,13 +374,8 @@ impl<D: Disk> Log<D> {
             self.segments[index].flush_indexes(&self.files, is_closed)?;
             let segment = &self.segments[index];
             if is_closed {
-                let files: Vec<_> = segment
-                    .open_file()
-                    .into_iter()
-                    .chain(segment.index_files())
-                    .cloned()
-                    .collect();
-                for file in files {
+                let indexes = segment.index_files_to_sync()?;
+                for file in segment.open_file().cloned().into_iter().chain(indexes) {
                     self.sync.note_rolled(file);
                 }
             }

@@ -77,19 +77,16 @@ impl<D: Disk> Log<D> {
             .expect("there is always an active segment");
         active.flush_indexes(&self.files, true)?;
         let is_replaced = active.size == 0;
-        // The handle may have been let go with bytes still unsynced.
-        let file = Arc::clone(active.file(&self.files)?);
+        // A handle may have been let go with bytes still unsynced.
+        let mut rolled_files = active.index_files_to_sync()?;
+        rolled_files.push(Arc::clone(active.file(&self.files)?));
         let mut next = Segment::new(&self.files, base_offset, now_ms);
         next.create_file(&self.files)?;
         if is_replaced {
             // Nothing to keep: the empty segment's base is too far behind the next offset.
             self.drop_segments_from(self.segments.len() - 1)?;
         } else {
-            let rolled = self
-                .segments
-                .last()
-                .expect("there is always an active segment");
-            for file in rolled.index_files().cloned().chain([file]) {
+            for file in rolled_files {
                 self.sync.note_rolled(file);
             }
             let first_open = self

@@ -54,8 +54,11 @@ struct Tail {
 impl<D: Disk> Indexes<D> {
     fn empty(files: &SegmentFiles<D>, base_offset: i64) -> Indexes<D> {
         Indexes {
-            offsets: IndexFile::empty(files.path(base_offset, INDEX_SUFFIX)),
-            times: IndexFile::empty(files.path(base_offset, TIME_INDEX_SUFFIX)),
+            offsets: IndexFile::empty(files.disk.clone(), files.path(base_offset, INDEX_SUFFIX)),
+            times: IndexFile::empty(
+                files.disk.clone(),
+                files.path(base_offset, TIME_INDEX_SUFFIX),
+            ),
         }
     }
 
@@ -68,9 +71,9 @@ impl<D: Disk> Indexes<D> {
     }
 
     /// Times first: a process killed in between leaves time entries without offset entries, which are dropped, not the other way round.
-    fn flush(&mut self, disk: &D) -> Result<(), StorageError> {
-        self.times.flush(disk)?;
-        self.offsets.flush(disk)
+    fn flush(&mut self) -> Result<(), StorageError> {
+        self.times.flush()?;
+        self.offsets.flush()
     }
 
     /// Replaces the files on disk so that no crash leaves an offset index beside a time index that is not as complete.
@@ -84,9 +87,9 @@ impl<D: Disk> Indexes<D> {
             .disk
             .sync_dir(&files.dir)
             .attempt("sync", &files.dir)?;
-        self.times.flush(&files.disk)?;
+        self.times.flush()?;
         self.times.sync()?;
-        self.offsets.flush(&files.disk)?;
+        self.offsets.flush()?;
         self.offsets.sync()
     }
 
@@ -187,15 +190,14 @@ impl<D: Disk> Segment<D> {
         self.file.as_ref()
     }
 
-    pub(crate) fn index_files(&self) -> impl Iterator<Item = &Arc<D::File>> {
-        let indexes = self.indexes.iter().flat_map(|indexes| {
-            indexes
-                .offsets
-                .file()
-                .into_iter()
-                .chain(indexes.times.file())
-        });
-        indexes.chain(self.txns.file())
+    /// Handles to sync the indexes by, as far as they are loaded and have files.
+    pub(crate) fn index_files_to_sync(&self) -> Result<Vec<Arc<D::File>>, StorageError> {
+        let mut files: Vec<_> = self.txns.file().cloned().into_iter().collect();
+        if let Some(indexes) = &self.indexes {
+            files.extend(indexes.offsets.file_to_sync()?);
+            files.extend(indexes.times.file_to_sync()?);
+        }
+        Ok(files)
     }
 
     /// Entries of the offset and the transaction index; None while they are not loaded.
@@ -218,7 +220,7 @@ impl<D: Disk> Segment<D> {
     pub(crate) fn release(&mut self, files: &SegmentFiles<D>) -> Result<(), StorageError> {
         if let Some(indexes) = &mut self.indexes {
             if self.size > 0 {
-                indexes.flush(&files.disk)?;
+                indexes.flush()?;
             }
             self.indexes = None;
         }
@@ -241,7 +243,7 @@ impl<D: Disk> Segment<D> {
             if is_final {
                 indexes.add_time(self.base_offset, largest);
             }
-            indexes.flush(&files.disk)?;
+            indexes.flush()?;
         }
         self.txns.flush(&files.disk)
     }
@@ -293,11 +295,11 @@ impl<D: Disk> Segment<D> {
     }
 
     /// Writes out full pages of index entries. A failure is harmless: the entries stay in memory and the next page, roll or close tries again.
-    pub(crate) fn flush_full_index_pages(&mut self, files: &SegmentFiles<D>) {
+    pub(crate) fn flush_full_index_pages(&mut self) {
         if let Some(indexes) = &mut self.indexes
             && indexes.offsets.has_full_page()
         {
-            let _ = indexes.flush(&files.disk);
+            let _ = indexes.flush();
         }
     }
 

@@ -138,7 +138,8 @@ impl<'a, D: Disk> CleaningOutput<'a, D> {
             let segment = &mut written.segment;
             segment.flush_indexes(&self.files, true)?;
             let path = self.files.path(segment.base_offset, LOG_SUFFIX);
-            for file in segment.open_file().into_iter().chain(segment.index_files()) {
+            let indexes = segment.index_files_to_sync()?;
+            for file in segment.open_file().into_iter().chain(&indexes) {
                 file.sync_data().attempt("sync", &path)?;
             }
             segment.release(&self.files)?;
