@@ -3,6 +3,7 @@
 //! Invariant: after `close` no thread of ours runs and no lock of ours is held; `close` may be called at any time, any number of times.
 
 mod addresses;
+mod closing;
 pub mod partition_io;
 pub mod publish;
 mod threads;
@@ -14,8 +15,8 @@ use crate::cleaner::Cleaner;
 use crate::error::BrokerError;
 use crate::flush_schedule::FlushSchedule;
 use crate::inbox::{Inbox, Message};
-use crate::log_dirs::{CheckpointRow, LogDirs};
-use crate::maintenance::{self, Maintenance};
+use crate::log_dirs::LogDirs;
+use crate::maintenance::Maintenance;
 use crate::metrics::{self, Metrics};
 use crate::options::BrokerOptions;
 use crate::partition::{Effects, Offsets, Partition};
@@ -25,7 +26,7 @@ use crate::shared::{ApiVersions, ConnectionCounts, Countdown, Shared, lock};
 use crate::upcall::{UpcallQueue, Wake};
 use millrace_host::disk::posix::PosixDisk;
 use millrace_host::net::TcpListener;
-use millrace_host::{Instant, SyncService, clock};
+use millrace_host::{SyncService, clock};
 use millrace_replica::{FetchSessions, SessionLimits};
 use millrace_wire::error_codes;
 use partition_io::{JobGate, Recovery};
@@ -33,13 +34,10 @@ use publish::HeldPublication;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
-use threads::{in_parallel, spawn};
+use threads::spawn;
 
 /// Reactors that fit the token of an upcall.
 const NETWORK_THREADS_MAX: usize = 64;
-/// Threads that sync and close logs.
-const CLOSING_THREADS: usize = 16;
 
 /// What opening found.
 #[derive(Debug, Clone)]
@@ -375,108 +373,6 @@ impl Broker {
             sessions.evictions() as f64,
         ));
         values
-    }
-
-    /// Stops accepting and reading, lets requests under way finish for at most `timeout`, sends what is to be sent, closes connections.
-    pub fn drain(&self, timeout: Duration) {
-        let reactors = lock(&self.life).reactors.len();
-        if reactors == 0 {
-            return;
-        }
-        self.shared.drained.start(reactors);
-        let deadline_ms = Instant::now()
-            .millis()
-            .saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
-        for inbox in &self.shared.inboxes {
-            inbox.push(Message::Drain { deadline_ms });
-        }
-        self.shared
-            .drained
-            .wait(timeout + Duration::from_millis(100));
-    }
-
-    /// Stops every thread, makes every log durable, writes checkpoints and the clean marker, lets go of the directories.
-    pub fn close(&self) -> Result<(), BrokerError> {
-        let mut life = lock(&self.life);
-        if std::mem::replace(&mut life.is_closed, true) {
-            return Ok(());
-        }
-        for inbox in &self.shared.inboxes {
-            inbox.push(Message::Stop);
-        }
-        let mut threads = std::mem::take(&mut life.reactors);
-        life.listeners.clear();
-        self.maintenance.stop();
-        self.shared.flushes.stop();
-        self.stop_jobs();
-        threads.append(&mut life.upkeep);
-        drop(life);
-        self.jobs.shut();
-        for thread in threads {
-            // One that panicked has said so.
-            let _ = thread.join();
-        }
-        let syncs = self
-            .shared
-            .syncs
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        // Outside the lock: its last tasks may still ask for syncs, which closing the logs makes up for.
-        drop(syncs);
-        match self.log_dirs.get() {
-            Some(log_dirs) => self.close_logs(log_dirs),
-            None => Ok(()),
-        }
-    }
-
-    fn close_logs(&self, log_dirs: &LogDirs) -> Result<(), BrokerError> {
-        let partitions = maintenance::partitions(&self.shared);
-        // Waiting for the disk, not for a processor: syncs that run side by side share its commits.
-        let threads = self
-            .shared
-            .options
-            .recovery_threads_per_data_dir
-            .max(CLOSING_THREADS);
-        let closed = in_parallel(&partitions, threads, |partition| {
-            (Arc::clone(partition), partition.close())
-        });
-        let mut first_error = None;
-        for dir in log_dirs.iter() {
-            if dir.is_offline() {
-                // Nothing is written to a disk that failed; letting go of the lock needs no write.
-                let _ = dir.close(false);
-                continue;
-            }
-            let mut rows = Vec::new();
-            let mut is_clean = !self.shared.has_failed.load(Ordering::SeqCst);
-            for (partition, outcome) in closed
-                .iter()
-                .filter(|(partition, _)| partition.log_dir.index == dir.index)
-            {
-                match outcome {
-                    Ok(Some(offsets)) => rows.push(CheckpointRow::new(
-                        Arc::clone(&partition.topic_name),
-                        partition.index,
-                        *offsets,
-                    )),
-                    Ok(None) => is_clean = false,
-                    Err(error) => {
-                        is_clean = false;
-                        first_error.get_or_insert_with(|| error.to_string());
-                    }
-                }
-            }
-            let written = dir.write_checkpoints(dir.unopened_rows(), rows);
-            let marked = dir.close(is_clean && written.is_ok());
-            if let Err(error) = written.and(marked) {
-                first_error.get_or_insert_with(|| error.to_string());
-            }
-        }
-        match first_error {
-            None => Ok(()),
-            Some(message) => Err(BrokerError::new("IO", message)),
-        }
     }
 
     fn life(&self) -> Result<std::sync::MutexGuard<'_, Life>, BrokerError> {

@@ -7,6 +7,7 @@
 
 mod append;
 mod compaction;
+mod ending;
 mod read;
 mod sync;
 
@@ -18,8 +19,7 @@ use crate::partition_table::TopicId;
 use crate::shared::lock;
 use millrace_host::disk::posix::PosixDisk;
 use millrace_log::{
-    Log, LogConfig, OpenError, OpenHints, OpenReport, ReadError, RecoveryProgress, StorageError,
-    Uuid,
+    Log, LogConfig, OpenError, OpenHints, OpenReport, ReadError, RecoveryProgress, Uuid,
 };
 use millrace_replica::{DelayedProduces, FlushRules, Leader, LeaderTerm, SyncNeed};
 use millrace_wire::apis::LeaderIdAndEpoch;
@@ -410,53 +410,6 @@ impl Partition {
             // The handles stay open then; the next use finds out what is wrong.
             open.idle_rounds = 0;
         }
-    }
-
-    /// The topic was deleted: everyone waiting is told, and the log is let go of. The caller takes the directory away.
-    pub fn remove(&self, effects: &mut Effects) {
-        self.is_removed.store(true, Ordering::Release);
-        let mut state = self.lock();
-        let mut waiting = Vec::new();
-        state.produces.take_all(&mut waiting);
-        effects.acknowledged.extend(
-            waiting
-                .into_iter()
-                .map(|part| (part, error_codes::UNKNOWN_TOPIC_OR_PARTITION)),
-        );
-        state.fetches.give_up(&mut effects.woken);
-        state.storage = Storage::Removed;
-    }
-
-    /// The log directory failed: everyone waiting is told, and the log, though perhaps sound itself, is let go of.
-    pub fn take_offline(&self, effects: &mut Effects) {
-        let mut state = self.lock();
-        if matches!(state.storage, Storage::Open(_)) {
-            self.fail(&mut state, effects);
-        }
-    }
-
-    /// Whether the disk under it failed.
-    pub fn is_offline(&self) -> bool {
-        matches!(self.lock().storage, Storage::Failed) || self.log_dir.is_offline()
-    }
-
-    /// Makes everything durable and closes. None when the log was in doubt already.
-    pub fn close(&self) -> Result<Option<CheckpointOffsets>, StorageError> {
-        let mut state = self.lock();
-        if !matches!(state.storage, Storage::Open(_)) || self.log_dir.is_offline() {
-            return Ok(None);
-        }
-        let Storage::Open(mut open) = std::mem::replace(&mut state.storage, Storage::Closed) else {
-            unreachable!("just checked")
-        };
-        let recovery_point = open.log.close(true)?;
-        let (log_start_offset, high_watermark) =
-            (open.leader.log_start_offset(), open.leader.high_watermark());
-        Ok(Some(CheckpointOffsets {
-            recovery_point,
-            log_start_offset,
-            high_watermark,
-        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

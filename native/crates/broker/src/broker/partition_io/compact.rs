@@ -95,7 +95,7 @@ impl Broker {
         } = candidate;
         let begun = Instant::now();
         let mut step = |bytes| {
-            if partition.is_removed() {
+            if partition.is_removed() || partition.log_dir.is_offline() {
                 return ControlFlow::Break(());
             }
             self.cleaner.spend(bytes)
