@@ -1,4 +1,4 @@
-// Owns `npm run faults -- [power-cut|power-cut-loss|failed-disk|full-disk|kill-nine] [--cycles N]`: the long runs of the fault tests that `npm test` runs short.
+// Owns `npm run faults -- [name ...] [--cycles N]`: the long runs of the fault tests that `npm test` runs short.
 import { parseArgs } from 'node:util'
 import { setup } from './setup.mjs'
 import { main, show } from './steps.mjs'
@@ -7,6 +7,7 @@ const runs = {
   'power-cut': 'test/faults/power-cut.test.ts',
   'power-cut-loss': 'test/faults/power-cut-loss.test.ts',
   'failed-disk': 'test/faults/failed-disk.test.ts',
+  'failed-start': 'test/faults/failed-start.test.ts',
   'full-disk': 'test/faults/full-disk.test.ts',
   'kill-nine': 'test/faults/kill-nine.test.ts',
 }

@@ -41,11 +41,13 @@ const clientGroups = [
   },
 ]
 
-const faultGroups = ['kill-nine', 'power-cut', 'power-cut-loss', 'failed-disk', 'full-disk'].map(name => ({
-  name: `faults: ${name.replaceAll('-', ' ')}`,
-  file: `test/faults/${name}.test.ts`,
-  prepare: async () => (await import('../test/clients/toolbox/fault-tools.mjs')).faultTools(name),
-}))
+const faultGroups = ['kill-nine', 'power-cut', 'power-cut-loss', 'failed-disk', 'failed-start', 'full-disk'].map(
+  name => ({
+    name: `faults: ${name.replaceAll('-', ' ')}`,
+    file: `test/faults/${name}.test.ts`,
+    prepare: async () => (await import('../test/clients/toolbox/fault-tools.mjs')).faultTools(name),
+  }),
+)
 
 async function prepareKafka() {
   await (await import('../test/clients/toolbox/kafka-jars.mjs')).kafkaClassPath()

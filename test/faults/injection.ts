@@ -3,8 +3,20 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
 export interface Injection {
-  readonly call: 'pwrite64' | 'pwritev' | 'fdatasync' | 'fsync' | 'rename' | 'openat'
-  readonly error: 'EIO' | 'ENOSPC'
+  readonly call:
+    | 'pwrite64'
+    | 'pwritev'
+    | 'fdatasync'
+    | 'fsync'
+    | 'rename'
+    | 'openat'
+    | 'ftruncate'
+    | 'fallocate'
+    | 'unlink'
+    | 'pread64'
+    | 'sendfile'
+  /** `nothing` is a call that says it did nothing, without an error: a write of 0 bytes. */
+  readonly error: 'EIO' | 'ENOSPC' | 'nothing'
   /** `3` is the third call of a thread, `3+` that and all later ones. */
   readonly when: string
   /** Only calls on these files or directories; all when empty. */
@@ -23,7 +35,11 @@ export class Injector {
   /** Resolves when every thread of the process is under it. */
   static async attach(pid: number, { call, error, when, paths = [] }: Injection): Promise<Injector> {
     const only = paths.flatMap(path => ['-P', path])
-    const inject = [`--trace=${call}`, '-e', `inject=${call}:error=${error}:when=${when}`]
+    const inject = [
+      `--trace=${call}`,
+      '-e',
+      `inject=${call}:${error === 'nothing' ? 'retval=0' : `error=${error}`}:when=${when}`,
+    ]
     const child = spawn('strace', ['-f', ...only, ...inject, '-p', String(pid)], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })

@@ -12,7 +12,7 @@ import { MountedImage } from './mounted-image.ts'
 
 /** Sparse: it takes what is written to it. */
 const imageBytes = 2 ** 30
-const cycles = Number(process.env.MILLRACE_POWER_CUTS ?? 3)
+const cycles = Number(process.env.MILLRACE_POWER_CUTS ?? 2)
 const topic = 'lossy'
 const partitions = 3
 const lossBytesMax = 256 * 1024

@@ -14,7 +14,7 @@ import { MountedImage } from './mounted-image.ts'
 
 /** Sparse: it takes what is written to it. */
 const imageBytes = 2 ** 30
-const cycles = Number(process.env.MILLRACE_POWER_CUTS ?? 6)
+const cycles = Number(process.env.MILLRACE_POWER_CUTS ?? 5)
 /** Cycles on one volume with one set of topics and producers. */
 const cyclesPerLife = Math.min(8, Math.ceil(cycles / 2))
 
@@ -74,8 +74,8 @@ async function life(fileSystem: 'xfs' | 'ext4', count: number, total: Totals) {
       stops.push(...producers.map(producer => () => producer.stop()))
       const control = controlWork(bootstrap, 'plain')
       const followers = [
-        { topic: 'plain', ...(await follow({ bootstrap, topic: 'plain' })) },
-        { topic: 'rolling', ...(await follow({ bootstrap, topic: 'rolling' })) },
+        await follow({ bootstrap, topic: 'plain', partition: 0 }),
+        await follow({ bootstrap, topic: 'rolling', partition: 1 }),
       ]
       stops.push(...followers.map(follower => () => follower.stop()), () => control.stop())
 
