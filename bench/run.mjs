@@ -14,6 +14,9 @@ const rows = {
   3: async () => (await import('./rows/fetch.mjs')).fetchRow,
   4: async () => (await import('./rows/latency.mjs')).latencyRow,
   '4-fast': async () => (await import('./rows/latency.mjs')).latencyRowFast,
+  6: async () => (await import('./rows/durable.mjs')).durableOne,
+  '6-64': async () => (await import('./rows/durable.mjs')).durableMany,
+  '6-saturated': async () => (await import('./rows/durable.mjs')).durableSaturated,
   10: async () => (await import('./rows/cold-start.mjs')).coldStartRow,
   crossing: async () => (await import('./micro/crossing.mjs')).crossingRow,
 }

@@ -35,40 +35,43 @@ export async function rdkafkaConsume({ bootstrap, topic, partitions, count, sett
 
 /** Produces at a fixed rate and returns the acknowledgement latency in µs, one sample a record (open loop). */
 export async function rdkafkaLatency({ bootstrap, topic, count, sizeBytes, ratePerSecond, acks = 1, settings = {} }) {
+  return summaryOf(await latencies({ bootstrap, topic, count, sizeBytes, ratePerSecond, acks, settings }))
+}
+
+/** The same from several producers at once, each a process with this count and rate, acks=all; one summary of all their records. */
+export async function rdkafkaLatencyOfMany({ bootstrap, topic, producers, count, sizeBytes, ratePerSecond }) {
+  const each = () => latencies({ bootstrap, topic, count, sizeBytes, ratePerSecond, acks: -1, settings: {} })
+  return summaryOf((await Promise.all(Array.from({ length: producers }, each))).flat())
+}
+
+/** Several producers at once, each with one record in flight: acknowledged records a second, from the first to the last of all. */
+export async function rdkafkaSaturated({ bootstrap, topic, producers, count, sizeBytes }) {
+  const settings = { 'linger.ms': 0, 'batch.num.messages': 1, 'max.in.flight': 1 }
+  const started = performance.now()
+  const each = () => rdkafkaProduce({ bootstrap, topic, count, sizeBytes, acks: -1, settings })
+  const runs = await Promise.all(Array.from({ length: producers }, each))
+  const seconds = (performance.now() - started) / 1000
+  return { seconds, recordsPerSecond: runs.reduce((sum, run) => sum + run.recordsPerSecond, 0) }
+}
+
+async function latencies({ bootstrap, topic, count, sizeBytes, ratePerSecond, acks, settings }) {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-latency-'))
   const file = join(directory, 'latencies')
   try {
-    const args = [
-      '-P',
-      '-q',
-      '-l',
-      '-A',
-      file,
-      '-b',
-      bootstrap,
-      '-t',
-      topic,
-      '-s',
-      sizeBytes,
-      '-c',
-      count,
-      '-r',
-      ratePerSecond,
-      '-a',
-      acks,
-    ]
-    await runLoad(await rdkafkaPerformance(), [...args, ...flags({ 'linger.ms': 0, ...settings })].map(String))
-    const micros = readFileSync(file, 'utf8')
-      .trim()
-      .split('\n')
-      .map(Number)
-      .filter(Number.isFinite)
-      .sort((a, b) => a - b)
-    const at = share => micros[Math.floor((micros.length - 1) * share)]
-    return { samples: micros.length, p50Us: at(0.5), p99Us: at(0.99), p999Us: at(0.999) }
+    const where = ['-A', file, '-b', bootstrap, '-t', topic]
+    const what = ['-s', sizeBytes, '-c', count, '-r', ratePerSecond, '-a', acks]
+    const args = ['-P', '-q', '-l', ...where, ...what, ...flags({ 'linger.ms': 0, ...settings })]
+    await runLoad(await rdkafkaPerformance(), args.map(String))
+    return readFileSync(file, 'utf8').trim().split('\n').map(Number).filter(Number.isFinite)
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+function summaryOf(micros) {
+  micros.sort((a, b) => a - b)
+  const at = share => micros[Math.floor((micros.length - 1) * share)]
+  return { samples: micros.length, p50Us: at(0.5), p99Us: at(0.99), p999Us: at(0.999) }
 }
 
 const flags = settings => Object.entries(settings).flatMap(([key, value]) => ['-X', `${key}=${value}`])

@@ -3,7 +3,7 @@
 //! Servers (measured): `produce PORT DIR` receives, checks a CRC and writes; `fetch PORT FILE` sends a file with sendfile; `echo PORT` answers 64 bytes.
 //! Loads (not measured): `send PORT BYTES CONNECTIONS`, `drain PORT BYTES CONNECTIONS`, `ping PORT COUNT`, `fetch-discard` (see fetch_discard.rs),
 //! `round-robin`, `idle-connections` (see partition_load.rs).
-//! `touch BYTES` prepares memory before a run.
+//! `sync PATH COUNT BYTES RATE` writes and waits for the disk; `touch BYTES` prepares memory before a run.
 //! A server prints `ready` when it listens and runs until its standard input closes.
 
 mod fetch_discard;
@@ -13,7 +13,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One Kafka batch of the produce rows: `batch.size` of the clients.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -35,6 +35,7 @@ fn main() -> std::io::Result<()> {
         "send" => load(number(2) as u16, number(3), number(4), send_one),
         "drain" => load(number(2) as u16, number(3), number(4), drain_one),
         "ping" => ping(number(2) as u16, number(3)),
+        "sync" => sync(text(2), number(3), number(4), number(5)),
         "touch" => touch(number(2)),
         "fetch-discard" => {
             fetch_discard::run(text(2), text(3), number(4) as i32, number(5), number(6))
@@ -131,6 +132,41 @@ fn echo(port: u16) -> std::io::Result<()> {
 }
 
 /// Writes to so much fresh memory and gives it back: free pages that this machine's host has behind them, for whoever runs next.
+/// Appends `bytes` and waits for the disk, over and over, in a file whose space was written before: no length changes, nothing is journalled.
+/// At `rate` times a second (open loop, the wait for a late one counts), or one after the other when it is 0.
+fn sync(path: &str, count: u64, bytes: u64, rate: u64) -> std::io::Result<()> {
+    let file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .open(path)?;
+    file.write_all_at(&vec![0; (count * bytes) as usize], 0)?;
+    file.sync_all()?;
+    let record = vec![7; bytes as usize];
+    let mut micros = Vec::with_capacity(count as usize);
+    let begun = Instant::now();
+    for index in 0..count {
+        let due =
+            begun + Duration::from_nanos((index * 1_000_000_000).checked_div(rate).unwrap_or(0));
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let started = if rate == 0 { Instant::now() } else { due };
+        file.write_all_at(&record, index * bytes)?;
+        file.sync_data()?;
+        micros.push(started.elapsed().as_nanos() as f64 / 1e3);
+    }
+    micros.sort_by(f64::total_cmp);
+    let at = |share: f64| micros[((micros.len() - 1) as f64 * share) as usize];
+    let seconds = micros.iter().sum::<f64>() / 1e6;
+    println!(
+        r#"{{"p50Us":{:.1},"p99Us":{:.1},"p999Us":{:.1},"recordsPerSecond":{:.0}}}"#,
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        count as f64 / seconds
+    );
+    std::fs::remove_file(path)
+}
+
 fn touch(bytes: u64) -> std::io::Result<()> {
     let mut memory = vec![0u8; bytes as usize];
     for at in (0..memory.len()).step_by(4096) {
