@@ -21,6 +21,8 @@ export const ExitCode = {
   UNREACHABLE: 8,
   /** The broker answered with a Kafka error. */
   REFUSED: 9,
+  /** `log verify` found something wrong, or `log repair` left something so. */
+  DAMAGED: 10,
 } as const
 
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]

@@ -5,6 +5,7 @@ import { buildApplication, buildRouteMap, help, run, text_en } from '@stricli/co
 import { consumeCommand } from './consume-command.ts'
 import { CommandFailure, ExitCode } from './exit-codes.ts'
 import { processWithLateStreams } from './late-streams.ts'
+import { logRoutes } from './log-routes.ts'
 import { produceCommand } from './produce-command.ts'
 import { startCommand } from './start-command.ts'
 import { topicRoutes } from './topic-routes.ts'
@@ -15,6 +16,7 @@ const routes = buildRouteMap({
     topic: topicRoutes,
     produce: produceCommand,
     consume: consumeCommand,
+    log: logRoutes,
   },
   docs: { brief: 'Apache Kafka for the Node.js world: run a broker, manage topics, produce and consume' },
 })

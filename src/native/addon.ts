@@ -184,6 +184,55 @@ export interface RawEmbeddedLog {
   close(): void
 }
 
+export interface PartitionToVerify {
+  readonly dir: string
+  /** The topic is or was compacted: offsets may have gaps. */
+  readonly compacted: boolean
+  readonly logStartOffset: number
+}
+
+export interface PartitionToRepair extends PartitionToVerify {
+  /** Cut the log before its first damage; what is cut off stays in `.bak` files. */
+  readonly truncate: boolean
+  /** The lock file of the log directory around it. */
+  readonly lock?: string
+  readonly indexIntervalBytes: number
+}
+
+/** Where a partition's log begins and ends. */
+export interface PartitionEnds {
+  readonly topic: string
+  readonly partition: number
+  readonly startOffset: number
+  readonly endOffset: number
+}
+
+/** Something to tell of a file: `damage` = records are lost or wrong, `broken` = what is built from the log is, `note` = no fault. */
+export interface Finding {
+  readonly severity: 'note' | 'broken' | 'damage'
+  readonly file: string
+  readonly position?: number
+  readonly what: string
+}
+
+export interface Verified {
+  readonly findings: readonly Finding[]
+  readonly segments: number
+  readonly batches: number
+  readonly records: number
+  readonly bytes: number
+  readonly startOffset: number
+  readonly endOffset: number
+}
+
+export interface RawRepaired {
+  readonly before: Verified
+  /** Undefined when nothing was changed: all was sound, or something would have to be cut off. */
+  readonly after?: Verified
+  readonly backups: readonly string[]
+  readonly cutBytes: number
+}
+
 export interface Addon {
   crc32c(bytes: Buffer): number
   compress(codec: number, level: number, bytes: Buffer): Buffer
@@ -197,6 +246,9 @@ export interface Addon {
   refusedExternalBuffers(): number
   adoptLog(dir: string): { logStartOffset: number; logEndOffset: number } | null
   finishAdoption(dir: string): void
+  verifyPartition(partition: PartitionToVerify): Verified
+  verifyDirectoryFiles(dir: string, partitions: readonly PartitionEnds[]): Verified
+  repairPartition(partition: PartitionToRepair): RawRepaired
   readonly NativeEmbeddedLog: new (dir: string, options: EmbeddedOptions | null, onWake: () => void) => RawEmbeddedLog
   readonly NativeBroker: new (options: BrokerOptions, onWake: () => void) => RawBroker
   readonly NativeLog: new (

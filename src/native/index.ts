@@ -9,9 +9,13 @@ export type {
   BoundListener,
   BrokerOptions,
   EmbeddedOptions,
+  Finding,
   OpenedLogDirs,
   PartitionIoJob,
+  PartitionEnds,
+  RawRepaired as Repaired,
   RawStretch,
+  Verified,
 } from './addon.ts'
 export type { Appended } from './appends.ts'
 export { BrokerHandle, type BrokerEvents, type Offsets } from './broker-handle.ts'
@@ -19,6 +23,7 @@ export { codec, crossings, nativeBatchCodec } from './codec.ts'
 export { adoption, type AdoptedLog } from './adoption.ts'
 export { EmbeddedHandle, type EmbeddedHandleOptions } from './embedded-handle.ts'
 export { decodeEvents, type LogDirFailedEvent, type NativeEvent, type RequestEvent } from './event-stream.ts'
+export { repairPartition, verifyDirectoryFiles, verifyPartition } from './inspection.ts'
 export { LogHandle, type LogHandleOptions } from './log-handle.ts'
 export { NativeError } from './native-error.ts'
 export type {

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startMillrace } from './broker-process.ts'
-import { run } from './toolbox/cache.mjs'
+import { repositoryRoot, run } from './toolbox/cache.mjs'
 import { javaProgram } from './toolbox/java-program.mjs'
 import { kafkaTool } from './toolbox/kafka-jars.mjs'
 import { kafkaNode } from './toolbox/kafka-node.mjs'
@@ -94,6 +94,14 @@ function hasBatches(path: string): boolean {
   return existsSync(log) && statSync(log).size > 0
 }
 
+/** Our own, over what either broker left in order. */
+async function verifyFindsNothing(dataDirectory: string): Promise<void> {
+  const main = join(repositoryRoot, 'dist', 'cli', 'main.cjs')
+  const verified = await run(process.execPath, [main, 'log', 'verify', dataDirectory], { allowFailure: true })
+  const found = verified.stdout.split('\n').filter(line => /^(damage|broken)\t/.test(line))
+  expect({ found, code: verified.code }).toEqual({ found: [], code: 0 })
+}
+
 /** Apache Kafka's own reader over every segment, index and snapshot. */
 async function dumpFindsNothing(dataDirectory: string): Promise<void> {
   const main = 'org.apache.kafka.tools.DumpLogSegments'
@@ -143,14 +151,18 @@ describe('a directory of a fixed quorum', () => {
         if (round > 0) await java('aborted', node.bootstrap, String(++round))
         else round++
         before = await digest(node)
+        const committed = await digest(node, 'read_committed')
         await stopKafka(signal)
+        if (signal === 'SIGTERM') await verifyFindsNothing(node.dataDirectory)
 
         const kept = filesOf(node.dataDirectory, ['__transaction_state', '__share_group_state'])
         const stopMillrace = await millraceOn(node)
         expect(withoutCompacted(await digest(node))).toEqual(withoutCompacted(before))
+        expect(withoutCompacted(await digest(node, 'read_committed'))).toEqual(withoutCompacted(committed))
         await java('more', node.bootstrap, String(++round))
         before = await digest(node)
         await stopMillrace(signal)
+        if (signal === 'SIGTERM') await verifyFindsNothing(node.dataDirectory)
         expect(filesOf(node.dataDirectory, ['__transaction_state', '__share_group_state'])).toEqual(kept)
         await dumpFindsNothing(node.dataDirectory)
       }

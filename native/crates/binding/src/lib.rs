@@ -20,6 +20,7 @@ mod convert;
 mod crossing;
 mod embedded_log;
 mod external;
+mod inspection;
 mod native_broker;
 mod native_log;
 mod offline_partitions;

@@ -75,6 +75,10 @@ impl LeaderEpochs {
         self.entries.last().map(|entry| entry.leader_epoch)
     }
 
+    pub(crate) fn latest_start_offset(&self) -> Option<i64> {
+        self.entries.last().map(|entry| entry.start_offset)
+    }
+
     /// Notes that a batch of `leader_epoch` begins at `start_offset`; says whether anything changed.
     /// An older epoch is ignored: its batches lie inside what is known. Entries that the new one contradicts go.
     pub fn assign(&mut self, leader_epoch: i32, start_offset: i64) -> bool {

@@ -1,8 +1,8 @@
 //! Log: the segments of one partition, and the log directory they live in.
 //!
 //! Owns      Kafka's on-disk layout: segments, offset, time and transaction index, leader-epoch checkpoint, producer snapshots,
-//!           partition.metadata, meta.properties, the checkpoints of a log directory; append, roll, read, truncate, recovery; what the batches
-//!           say of their producers and transactions.
+//!           partition.metadata, meta.properties, the checkpoints of a log directory; append, roll, read, truncate, recovery, verification, repair;
+//!           what the batches say of their producers and transactions.
 //! May touch `record` (batch headers) and `host::disk` (a `Disk`). A `Log` is used under its partition's own lock.
 //! Never     reads a clock, starts a thread, decides who may write, or decompresses a batch except to find a record by time.
 //! Start at  log.rs, then append.rs, read.rs and recovery.rs. Every file byte by byte: docs/formats/log-directory.md
@@ -30,6 +30,7 @@ mod producers;
 mod read;
 mod recovery;
 mod recovery_progress;
+mod repair;
 mod retention;
 mod roll;
 mod segment;
@@ -39,6 +40,7 @@ mod timestamps;
 mod truncate;
 mod txn_index;
 mod uuid;
+mod verify;
 
 #[cfg(test)]
 mod model_tests;
@@ -67,7 +69,12 @@ pub use producer_snapshot::{
 pub use producers::{Admission, ProducerAppend, ProducerError, Producers};
 pub use read::ReadSlice;
 pub use recovery_progress::RecoveryProgress;
+pub use repair::{RepairError, RepairOptions, RepairReport, repair_partition};
 pub use sync_mark::{SyncMark, SyncTarget};
 pub use timestamps::TimestampLookup;
 pub use txn_index::AbortedTransaction;
 pub use uuid::Uuid;
+pub use verify::{
+    DamagedAt, Finding, PartitionEnds, Severity, VerifyOptions, VerifyReport,
+    verify_directory_files, verify_partition,
+};
