@@ -9,7 +9,7 @@ import type { BrokerConfig } from '#config'
 import { Controller } from '#controller'
 import { GroupCoordinator } from '#coordinator'
 import { type Host, Shutdown, type Timer } from '#host'
-import { type BoundListener, BrokerHandle, nativeBatchCodec, type RequestEvent } from '#native'
+import { type BoundListener, BrokerHandle, NativeError, nativeBatchCodec, type RequestEvent } from '#native'
 import type { Api, RequestInput, ResponseOf } from '#protocol'
 import { advertisedVersions, servedVersions } from './advertised.ts'
 import { handlers } from './apis/index.ts'
@@ -141,7 +141,16 @@ export class Broker {
       },
     })
     shutdown.onClose('data plane', () => data.close())
-    const { directoryIds, clusterId, cleanShutdown } = data.open()
+    const { directoryIds, clusterId, cleanShutdown, failed: unopened } = data.open()
+    for (const { index, code, message } of unopened) {
+      // The metadata log is there, or nowhere.
+      if (config.logDirs[index] === config.metadataLogDir) throw new NativeError(code, message)
+      failedDirs.add(index)
+      logger.error('a log directory cannot be used; the others serve', {
+        logDir: config.logDirs[index],
+        reason: message,
+      })
+    }
     const listeners = data.bind(wanted)
 
     const controller = await Controller.start({ config, host, nodeId, clusterId, batchCodec: nativeBatchCodec, stored })
@@ -227,7 +236,7 @@ export class Broker {
     await follower.reached(brokerEpoch)
     await unfenced(registration, follower, host)
     await adoptLogs({
-      logDirs: config.logDirs,
+      logDirs: config.logDirs.filter((_, index) => !failedDirs.has(index)),
       nodeId,
       logger,
       channel,
@@ -236,6 +245,10 @@ export class Broker {
       deleteRecords: (topicId, partition, offset) => data.deleteRecords(topicId, partition, offset),
     })
     await publisher.coordinatorsLoaded()
+    if (unopened.length > 0) offline.refresh(data)
+    const strays = data.setStraysAside()
+    if (strays.length > 0)
+      logger.warn('partitions that the cluster does not have on this node were set aside as -stray', { strays })
     data.listen()
     cleaner.start()
     logger.info('broker ready', { nodeId, clusterId, listeners, logDirs: config.logDirs, cleanShutdown })

@@ -53,9 +53,12 @@ export interface BoundListener {
 }
 
 export interface OpenedLogDirs {
+  /** Of those that could be opened. */
   readonly directoryIds: readonly string[]
   readonly cleanShutdown: boolean
   readonly clusterId: string
+  /** Those that could not; at least one other could. */
+  readonly failed: readonly { readonly index: number; readonly code: string; readonly message: string }[]
 }
 
 export interface ApiVersionRange {
@@ -88,6 +91,7 @@ export interface RawBroker {
   publishHeld(): PublishResult
   mayCompact(): boolean
   stopJobs(): void
+  setStraysAside(): string[]
   takeEvents(maxBytes: number): Buffer | null
   respond(tokenHigh: number, tokenLow: number, payload: Buffer, throttleMs: number): void
   respondNone(tokenHigh: number, tokenLow: number): void

@@ -89,6 +89,11 @@ export class BrokerHandle {
     return !this.#closed && callNative(() => this.#raw.mayCompact())
   }
 
+  /** Moves aside what lies in the log directories and was never published, once all that the cluster knows was. The names of those partitions. */
+  setStraysAside(): readonly string[] {
+    return callNative(() => this.#raw.setStraysAside())
+  }
+
   /** Makes jobs under way end soon with `CLOSED` or an error, and lets no other begin. */
   stopJobs(): void {
     if (!this.#closed) callNative(() => this.#raw.stopJobs())

@@ -17,10 +17,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[napi(object)]
+pub struct FailedLogDir {
+    pub index: u32,
+    pub code: String,
+    pub message: String,
+}
+
+#[napi(object)]
 pub struct OpenedLogDirs {
     pub directory_ids: Vec<String>,
     pub clean_shutdown: bool,
     pub cluster_id: String,
+    pub failed: Vec<FailedLogDir>,
 }
 
 #[napi(object)]
@@ -136,6 +144,15 @@ impl NativeBroker {
             directory_ids: opened.directory_ids,
             clean_shutdown: opened.clean_shutdown,
             cluster_id: opened.cluster_id,
+            failed: opened
+                .failed
+                .into_iter()
+                .map(|(index, error)| FailedLogDir {
+                    index: u32::from(index),
+                    code: error.code.to_string(),
+                    message: error.message,
+                })
+                .collect(),
         })
     }
 
@@ -209,6 +226,11 @@ impl NativeBroker {
     #[napi]
     pub fn may_compact(&self) -> bool {
         self.broker.may_compact()
+    }
+
+    #[napi]
+    pub fn set_strays_aside(&self) -> Result<Vec<String>, Code> {
+        self.broker.set_strays_aside().map_err(thrown)
     }
 
     #[napi]

@@ -50,7 +50,13 @@ impl std::error::Error for BrokerError {}
 
 impl From<DirectoryError> for BrokerError {
     fn from(error: DirectoryError) -> BrokerError {
-        let code = match &error {
+        BrokerError::from(&error)
+    }
+}
+
+impl From<&DirectoryError> for BrokerError {
+    fn from(error: &DirectoryError) -> BrokerError {
+        let code = match error {
             DirectoryError::Locked { .. } => "LOCKED",
             DirectoryError::Unwritable(_) => "UNWRITABLE",
             DirectoryError::BadMetaProperties { .. } => "BAD_META_PROPERTIES",

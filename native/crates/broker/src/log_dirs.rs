@@ -1,8 +1,12 @@
 //! Owns the log directories of this node: lock, identity, checkpoints, and which partition lies where.
 //! Never opens a log.
-//! Invariants: a partition lies in one directory; a new one goes where the fewest are. What a checkpoint says of a partition is handed out
+//! Invariants: a partition lies in one directory; a new one goes where the fewest are, one that was here before never begins anew while it may
+//! lie in a directory that could not be opened. What a checkpoint says of a partition is handed out
 //! until its log is open, and never to another topic of the same name. A directory is called clean only when each of its logs is.
 
+mod found;
+
+use crate::error::BrokerError;
 use crate::partition::CheckpointOffsets;
 use crate::shared::lock;
 use hashbrown::{HashMap, HashSet};
@@ -99,6 +103,12 @@ impl LogDir {
         lock(&self.unopened).remove(&(topic.to_string(), partition));
     }
 
+    /// The partition lies here no more.
+    fn forget(&self, topic: &str, partition: i32) {
+        lock(&self.unopened).remove(&(topic.to_string(), partition));
+        self.partitions.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// What is to be checkpointed of partitions nobody has opened. To be asked for before the open ones are looked at, so that none falls
     /// between the two.
     pub fn unopened_rows(&self) -> Vec<CheckpointRow> {
@@ -127,6 +137,29 @@ impl LogDir {
     pub fn begin_delete(&self, topic: &str, partition: i32) {
         lock(&self.leaving).push((topic.to_string(), partition));
         self.partitions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Partitions that lie here and that nobody has opened.
+    fn unopened_names(&self) -> Vec<(String, i32)> {
+        lock(&self.unopened).keys().cloned().collect()
+    }
+
+    /// A directory that could not be opened: it has its place in the list, and nothing is known of it.
+    fn failed(index: u16, path: PathBuf) -> LogDir {
+        LogDir {
+            index,
+            path,
+            directory_id: Uuid([0; 16]),
+            is_clean: true,
+            broker_epoch: AtomicI64::new(-1),
+            directory: Mutex::new(None),
+            unopened: Mutex::default(),
+            cleaned: Mutex::default(),
+            partitions: AtomicUsize::new(0),
+            is_offline: AtomicBool::new(true),
+            leaving: Mutex::default(),
+            left: Condvar::new(),
+        }
     }
 
     /// Renames the directory of a deleted partition; answers where it is now, to be removed later.
@@ -262,17 +295,17 @@ impl LogDir {
 pub struct LogDirs {
     dirs: Vec<Arc<LogDir>>,
     deleted: Vec<PathBuf>,
+    /// Directories that could not be opened, by index, with the reason.
+    failures: Vec<(u16, DirectoryError)>,
     cluster_id: String,
     /// Held from looking at the partitions until their checkpoints are written: an older look never replaces a newer one.
     pub checkpointing: Mutex<()>,
 }
 
 impl LogDirs {
-    pub fn open(
-        paths: &[PathBuf],
-        node_id: i32,
-        cluster_id: &str,
-    ) -> Result<LogDirs, DirectoryError> {
+    /// Opens all that can be opened. As Kafka: one that cannot be read or written is left out, as long as another can; one that is in use, or
+    /// another cluster's or node's, is a mistake that nothing is done about before it is mended.
+    pub fn open(paths: &[PathBuf], node_id: i32, cluster_id: &str) -> Result<LogDirs, BrokerError> {
         let mut dirs = LogDirs {
             cluster_id: cluster_id.to_string(),
             ..LogDirs::default()
@@ -285,14 +318,37 @@ impl LogDirs {
                 new_cluster_id: Uuid(entropy::uuid()).to_string(),
                 new_directory_id: Uuid(entropy::uuid()),
             };
-            let directory = LogDirectory::open(PosixDisk, path, &identity)?;
-            dirs.cluster_id = directory.cluster_id().to_string();
-            dirs.add(
-                u16::try_from(index).expect("fewer than 2^16 log directories"),
-                directory,
-            )?;
+            let index = u16::try_from(index).expect("fewer than 2^16 log directories");
+            let opened = LogDirectory::open(PosixDisk, path, &identity).and_then(|directory| {
+                let cluster_id = directory.cluster_id().to_string();
+                dirs.add(index, directory)?;
+                dirs.cluster_id = cluster_id;
+                Ok(())
+            });
+            match opened {
+                Ok(()) => {}
+                Err(
+                    error @ (DirectoryError::Unwritable(_)
+                    | DirectoryError::BadMetaProperties { .. }),
+                ) => {
+                    dirs.dirs
+                        .push(Arc::new(LogDir::failed(index, path.clone())));
+                    dirs.failures.push((index, error));
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
+        if dirs.iter().all(|dir| dir.is_offline()) {
+            let (_, first) = dirs.failures.swap_remove(0);
+            return Err(first.into());
+        }
+        dirs.check_nothing_is_there_twice()?;
         Ok(dirs)
+    }
+
+    /// Directories that could not be opened, by index, with the reason.
+    pub fn failures(&self) -> &[(u16, DirectoryError)] {
+        &self.failures
     }
 
     pub fn cluster_id(&self) -> &str {
@@ -322,14 +378,20 @@ impl LogDirs {
             .any(|dir| !dir.is_clean && lock(&dir.unopened).contains_key(&key))
     }
 
-    /// Where a partition lies, or where a new one should. The answer stays the same until its log is open.
-    pub fn place(&self, topic: &str, partition: i32) -> &Arc<LogDir> {
+    /// Where a partition lies, or where a new one should. The answer stays the same until its log is open. One that `is_new` to the cluster
+    /// lies nowhere yet; of any other nobody can say while a directory could not be opened: it is taken to lie there.
+    pub fn place(&self, topic: &str, partition: i32, is_new: bool) -> &Arc<LogDir> {
         let key = (topic.to_string(), partition);
         let found = self
             .dirs
             .iter()
             .find(|dir| lock(&dir.unopened).contains_key(&key));
         if let Some(dir) = found {
+            return dir;
+        }
+        if let Some((index, _)) = self.failures.first().filter(|_| !is_new) {
+            let dir = &self.dirs[usize::from(*index)];
+            dir.partitions.fetch_add(1, Ordering::Relaxed);
             return dir;
         }
         let dir = self

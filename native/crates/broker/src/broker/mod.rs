@@ -45,6 +45,8 @@ pub struct Opened {
     pub directory_ids: Vec<String>,
     pub clean_shutdown: bool,
     pub cluster_id: String,
+    /// Directories that could not be opened, by index, with the reason. At least one other could.
+    pub failed: Vec<(u16, BrokerError)>,
 }
 
 pub struct Broker {
@@ -163,10 +165,16 @@ impl Broker {
         let opened = Opened {
             directory_ids: log_dirs
                 .iter()
+                .filter(|dir| !dir.is_offline())
                 .map(|dir| dir.directory_id.to_string())
                 .collect(),
             clean_shutdown: log_dirs.iter().all(|dir| dir.is_clean),
             cluster_id: log_dirs.cluster_id().to_string(),
+            failed: log_dirs
+                .failures()
+                .iter()
+                .map(|(index, error)| (*index, error.into()))
+                .collect(),
         };
         let _ = self.log_dirs.set(log_dirs);
         Ok(opened)
@@ -309,6 +317,22 @@ impl Broker {
             .partition(topic_id, partition)
             .and_then(|partition| partition.offsets());
         offsets.map_err(|error_code| BrokerError::kafka(error_code, "cannot read the offsets"))
+    }
+
+    /// Moves aside what lies in the log directories and was never published. To be called once everything the cluster knows was. Returns the
+    /// names of those partitions.
+    pub fn set_strays_aside(&self) -> Result<Vec<String>, BrokerError> {
+        let _life = self.life()?;
+        let mut names = Vec::new();
+        for (dir, name, moved) in self.opened_log_dirs()?.set_strays_aside() {
+            match moved {
+                Ok(()) => names.push(name),
+                Err(error) => self
+                    .shared
+                    .fail_log_dir(&dir, &format!("cannot set {name} aside: {error}")),
+            }
+        }
+        Ok(names)
     }
 
     /// Partitions that are served no more because the disk under them failed.

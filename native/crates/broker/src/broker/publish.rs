@@ -65,6 +65,8 @@ pub(super) struct Opening {
     name: Arc<str>,
     config: Arc<TopicConfig>,
     assignment: Assignment,
+    /// The cluster got it while this node served: it lies nowhere yet, unless an earlier start began it.
+    is_new: bool,
 }
 
 /// Topic id and partition, with what became of it.
@@ -107,13 +109,14 @@ impl Broker {
     /// go on. One publication at a time.
     pub fn begin_publish(&self, delta: Delta) -> Result<Publication, BrokerError> {
         // None while closing.
-        let _life = self.life()?;
+        let life = self.life()?;
+        let serves = !life.reactors.is_empty();
         if lock(&self.held).is_some() {
             return Err(BrokerError::new("BUSY", "a publication is held"));
         }
         let log_dirs = self.opened_log_dirs()?;
         self.remove_topics(&delta.deleted_topic_ids, log_dirs);
-        let held = self.prepare(delta);
+        let held = self.prepare(delta, serves);
         let recovering: Vec<_> = if log_dirs.iter().all(|dir| dir.is_clean) {
             Vec::new()
         } else {
@@ -149,14 +152,14 @@ impl Broker {
         Ok(failures)
     }
 
-    fn opened_log_dirs(&self) -> Result<&Arc<LogDirs>, BrokerError> {
+    pub(super) fn opened_log_dirs(&self) -> Result<&Arc<LogDirs>, BrokerError> {
         self.log_dirs
             .get()
             .ok_or_else(|| BrokerError::new("NOT_OPEN", "the log directories are not open"))
     }
 
     /// Tells partitions that are open what changed, and lists those to open.
-    fn prepare(&self, delta: Delta) -> HeldPublication {
+    fn prepare(&self, delta: Delta, serves: bool) -> HeldPublication {
         let table = self.shared.table.load_full();
         let node_id = self.shared.options.node_id;
         let mut openings = HashMap::new();
@@ -192,6 +195,7 @@ impl Broker {
                             name: Arc::clone(&name),
                             config: Arc::clone(&config),
                             assignment,
+                            is_new: serves,
                         };
                         openings.insert((topic.topic_id, published.partition), opening);
                     }
@@ -277,7 +281,11 @@ impl Broker {
             }));
         }
         self.shared.table.publish(topics, &delta.deleted_topic_ids);
-        for partition in opened_partitions {
+        // What the checkpoints say of one that is offline holds until it is not.
+        for partition in opened_partitions
+            .iter()
+            .filter(|partition| !partition.is_offline())
+        {
             partition
                 .log_dir
                 .on_opened(&partition.topic_name, partition.index);
@@ -292,6 +300,7 @@ impl Broker {
             name,
             config,
             assignment,
+            is_new,
         } = opening;
         let (topic_id, index) = (*topic_id, *index);
         if index < 0 {
@@ -317,15 +326,28 @@ impl Broker {
         log_dirs
             .iter()
             .for_each(|dir| dir.wait_for_name(name, index));
-        let log_dir = Arc::clone(log_dirs.place(name, index));
+        let log_dir = Arc::clone(log_dirs.place(name, index, *is_new));
+        let identity = || PartitionName {
+            topic_name: Arc::clone(name),
+            topic_id,
+            index,
+        };
+        let offline = || {
+            Arc::new(Partition::offline(
+                identity(),
+                Arc::clone(&log_dir),
+                *assignment,
+                Arc::clone(config),
+                settings,
+            ))
+        };
+        if log_dir.is_offline() {
+            // Whoever took the directory offline has said so, and why.
+            return (topic_id, index, Ok(offline()));
+        }
         let open = || {
-            let identity = PartitionName {
-                topic_name: Arc::clone(name),
-                topic_id,
-                index,
-            };
             Partition::open(
-                identity,
+                identity(),
                 Arc::clone(&log_dir),
                 *assignment,
                 Arc::clone(config),
@@ -342,13 +364,11 @@ impl Broker {
             }
             opened => opened,
         };
-        (
-            topic_id,
-            index,
-            opened
-                .map(Arc::new)
-                .map_err(|error| (error.kafka_code(), error.to_string())),
-        )
+        let opened = match opened {
+            Ok(open) => Ok(Arc::new(open)),
+            Err(error) => Err((error.kafka_code(), error.to_string())),
+        };
+        (topic_id, index, opened)
     }
 
     /// Everyone waiting is told at once; the directories are renamed on a sync thread and removed later.

@@ -8,6 +8,7 @@
 mod append;
 mod compaction;
 mod ending;
+mod opening;
 mod read;
 mod sync;
 
@@ -15,12 +16,9 @@ use crate::apis::produce::{PartResult, ProducePart};
 use crate::append_jobs::AppendJobs;
 use crate::fetch_watch::{FetchWatch, FetchWatches};
 use crate::log_dirs::LogDir;
-use crate::partition_table::TopicId;
 use crate::shared::lock;
 use millrace_host::disk::posix::PosixDisk;
-use millrace_log::{
-    Log, LogConfig, OpenError, OpenHints, OpenReport, ReadError, RecoveryProgress, Uuid,
-};
+use millrace_log::{Log, LogConfig, OpenReport, ReadError};
 use millrace_replica::{DelayedProduces, FlushRules, Leader, LeaderTerm, SyncNeed};
 use millrace_wire::apis::LeaderIdAndEpoch;
 use millrace_wire::error_codes;
@@ -30,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use append::StagedBatch;
 pub use compaction::CleaningClaim;
+pub use opening::{PartitionName, PartitionSettings};
 pub use read::{FetchRead, PartitionRead};
 
 /// Produce requests one partition keeps waiting for its marks.
@@ -142,25 +141,6 @@ pub struct CheckpointOffsets {
     pub high_watermark: i64,
 }
 
-/// What all partitions of a node are opened with.
-#[derive(Debug, Clone, Copy)]
-pub struct PartitionSettings {
-    pub node_id: i32,
-    pub producer_ids_max: usize,
-    pub producer_id_expiration_ms: i64,
-}
-
-impl PartitionSettings {
-    /// A topic's settings with those of the node beside them.
-    fn complete(&self, log: &LogConfig) -> LogConfig {
-        LogConfig {
-            producer_ids_max: self.producer_ids_max,
-            producer_id_expiration_ms: self.producer_id_expiration_ms,
-            ..log.clone()
-        }
-    }
-}
-
 impl Open {
     /// How far readers of committed records may go. May read the producers back.
     fn last_stable_offset(&mut self) -> Result<i64, ReadError> {
@@ -183,85 +163,7 @@ impl Open {
     }
 }
 
-/// Who a partition is.
-#[derive(Debug, Clone)]
-pub struct PartitionName {
-    pub topic_name: Arc<str>,
-    pub topic_id: TopicId,
-    pub index: i32,
-}
-
 impl Partition {
-    /// Opens the log, creating the directory if there is none, and recovers it after an unclean stop.
-    pub fn open(
-        name: PartitionName,
-        log_dir: Arc<LogDir>,
-        assignment: Assignment,
-        config: Arc<TopicConfig>,
-        settings: PartitionSettings,
-        now_ms: i64,
-        progress: &RecoveryProgress,
-    ) -> Result<Partition, OpenError> {
-        let (hints, high_watermark) = log_dir.open_hints(&name.topic_name, name.index);
-        let hints = OpenHints {
-            topic_id: Some(Uuid(name.topic_id)),
-            ..hints
-        };
-        let path = log_dir.partition_path(&name.topic_name, name.index);
-        let log = Log::open_watched(
-            PosixDisk,
-            &path,
-            settings.complete(&config.log),
-            hints,
-            now_ms,
-            progress,
-        )?;
-        let cleaned_offset = log_dir.cleaned_offset(&name.topic_name, name.index);
-        if cleaned_offset.is_some_and(|offset| offset > log.log_end_offset()) {
-            // Cleaned records were lost: what is written in their place is not clean.
-            log_dir.forget_cleaned_offset(&name.topic_name, name.index)?;
-        }
-        let leader = Leader::new(
-            term_of(assignment, &config),
-            config.flush,
-            log.log_start_offset(),
-            log.log_end_offset(),
-            high_watermark,
-        );
-        let state = State {
-            assignment,
-            config,
-            storage: Storage::Open(Box::new(Open {
-                log,
-                leader,
-                shown_offset: 0,
-                unseen_bytes: 0,
-                has_unseen_markers: false,
-                uses: 0,
-                uses_seen: 0,
-                idle_rounds: 0,
-            })),
-            fetches: FetchWatches::default(),
-            produces: DelayedProduces::new(WAITING_PRODUCES_MAX),
-            sync: sync::SyncTurn::default(),
-            log_dir: Arc::clone(&log_dir),
-        };
-        let PartitionName {
-            topic_name, index, ..
-        } = name;
-        Ok(Partition {
-            topic_name,
-            index,
-            log_dir,
-            node_id: settings.node_id,
-            settings,
-            is_removed: AtomicBool::new(false),
-            cleaning: compaction::CleaningState::default(),
-            state: Mutex::new(state),
-            jobs: Mutex::default(),
-        })
-    }
-
     /// What opening the log had to do.
     pub fn open_report(&self) -> Option<OpenReport> {
         match &self.lock().storage {
