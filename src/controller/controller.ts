@@ -150,7 +150,8 @@ export class Controller {
       leaderEpoch,
       nowMs: () => host.clock.nowMs(),
       onFailure: error => {
-        this.#logger.error('the metadata log failed, nothing can be decided any more', { error })
+        const directory = config.metadataLogDir
+        this.#logger.error('the metadata log failed, nothing can be decided any more', { directory, error })
         fail(error)
       },
     })

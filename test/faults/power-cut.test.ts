@@ -46,6 +46,8 @@ interface Totals extends Verdict {
   shown: number
   takenBack: number
   lostKeys: number
+  /** Records of the compacted topic that newer ones of their keys took the place of. */
+  cleaned: number
 }
 
 async function life(fileSystem: 'xfs' | 'ext4', count: number, total: Totals) {
@@ -119,7 +121,10 @@ async function life(fileSystem: 'xfs' | 'ext4', count: number, total: Totals) {
       }
       for (const producer of producers.filter(each => each.topic === 'compacted')) {
         total.acknowledged += producer.acknowledged.length
-        total.lostKeys += judgeCompacted(await readTopic({ bootstrap, topic: 'compacted' }), producer)
+        const contents = await readTopic({ bootstrap, topic: 'compacted' })
+        total.lostKeys += judgeCompacted(contents, producer)
+        total.cleaned +=
+          producer.acknowledged.length - producer.acknowledged.filter(each => isThere(contents, each)).length
       }
       total.created += control.acknowledged.created
       total.deleted += control.acknowledged.deleted
@@ -136,7 +141,7 @@ async function life(fileSystem: 'xfs' | 'ext4', count: number, total: Totals) {
 
 const describe = (total: Totals) =>
   `${total.acknowledged} acknowledged records, ${total.lost} lost, ${total.disordered} out of order, ${total.duplicated} twice, ` +
-  `${total.lostKeys} of compacted keys lost; ${total.shown} shown to readers, ${total.takenBack} taken back; ` +
+  `${total.lostKeys} keys lost, ${total.cleaned} records cleaned away; ${total.shown} shown to readers, ${total.takenBack} taken back; ` +
   `${total.created} topics created, ${total.deleted} deleted, ${total.committed} commits, all kept; ${total.cutsInRecovery} further cuts in recovery`
 
 test(
@@ -148,6 +153,7 @@ test(
       disordered: 0,
       duplicated: 0,
       lostKeys: 0,
+      cleaned: 0,
       shown: 0,
       takenBack: 0,
       cutsInRecovery: 0,
@@ -164,6 +170,7 @@ test(
     }
     expect({ ...total, lostKeys: 0, takenBack: 0 }).toEqual({ ...total, ...spotless(total) })
     expect([total.lostKeys, total.takenBack]).toEqual([0, 0])
+    expect(total.cleaned).toBeGreaterThan(0)
   },
   60_000 + cycles * 60_000,
 )

@@ -18,9 +18,9 @@ export interface Verdict {
 export const spotless = (verdict: Verdict) => ({ ...verdict, lost: 0, disordered: 0, duplicated: 0 })
 
 /** All of a topic as librdkafka reads it; throws when it delivers an offset twice. */
-export async function readTopic({ bootstrap, topic }: Target): Promise<TopicContents> {
+export async function readTopic({ bootstrap, topic }: Target, timeoutMs = 60_000): Promise<TopicContents> {
   const where = ['-b', bootstrap, '-q', '-C', '-t', topic, '-o', 'beginning', '-e']
-  const { stdout } = await kcat([...where, '-f', '%p %o %s\n'])
+  const { stdout } = await kcat([...where, '-f', '%p %o %s\n'], { timeoutMs })
   const contents = new Map<number, Map<number, string>>()
   for (const line of stdout.split('\n')) {
     if (line === '') continue
