@@ -120,7 +120,7 @@ test('a metadata log that cannot be synced stops the broker', async () => {
 })
 
 const kinds: readonly Pick<Injection, 'call' | 'error'>[] = [
-  ...(['pwrite64', 'pwritev', 'fdatasync', 'fsync', 'rename', 'openat', 'ftruncate', 'fallocate'] as const).flatMap(
+  ...(['pwrite64', 'pwritev', 'fdatasync', 'fsync', 'rename', 'open', 'ftruncate', 'fallocate'] as const).flatMap(
     call => (['EIO', 'ENOSPC'] as const).map(error => ({ call, error })),
   ),
   { call: 'unlink', error: 'EIO' },

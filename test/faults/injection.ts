@@ -9,7 +9,7 @@ export interface Injection {
     | 'fdatasync'
     | 'fsync'
     | 'rename'
-    | 'openat'
+    | 'open'
     | 'ftruncate'
     | 'fallocate'
     | 'unlink'
