@@ -17,6 +17,13 @@ const units = {
   readyMs: 'ready ms',
   idleRssMB: 'idle RSS MB',
   nanoseconds: 'ns per call',
+  appendNs: 'append, ns',
+  burstNs: 'append in a burst of 2 MiB, ns',
+  batchGB: 'append of 256, GB/s',
+  packedGB: 'append of 256 packed, GB/s',
+  readNs: 'random read, ns',
+  viewNs: 'random view, ns',
+  scanGB: 'scan, GB/s',
 }
 
 const short = value =>

@@ -17,6 +17,7 @@ const rows = {
   6: async () => (await import('./rows/durable.mjs')).durableOne,
   '6-64': async () => (await import('./rows/durable.mjs')).durableMany,
   '6-saturated': async () => (await import('./rows/durable.mjs')).durableSaturated,
+  9: async () => (await import('./rows/embedded.mjs')).embeddedRow,
   10: async () => (await import('./rows/cold-start.mjs')).coldStartRow,
   crossing: async () => (await import('./micro/crossing.mjs')).crossingRow,
 }

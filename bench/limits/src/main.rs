@@ -3,9 +3,11 @@
 //! Servers (measured): `produce PORT DIR` receives, checks a CRC and writes; `fetch PORT FILE` sends a file with sendfile; `echo PORT` answers 64 bytes.
 //! Loads (not measured): `send PORT BYTES CONNECTIONS`, `drain PORT BYTES CONNECTIONS`, `ping PORT COUNT`, `fetch-discard` (see fetch_discard.rs),
 //! `round-robin`, `idle-connections` (see partition_load.rs).
-//! `sync PATH COUNT BYTES RATE` writes and waits for the disk; `touch BYTES` prepares memory before a run.
+//! `sync PATH COUNT BYTES RATE` writes and waits for the disk; `embedded DIR BYTES` times the loops under an embedded log (see embedded.rs);
+//! `touch BYTES` prepares memory before a run.
 //! A server prints `ready` when it listens and runs until its standard input closes.
 
+mod embedded;
 mod fetch_discard;
 mod partition_load;
 
@@ -37,6 +39,7 @@ fn main() -> std::io::Result<()> {
         "ping" => ping(number(2) as u16, number(3)),
         "sync" => sync(text(2), number(3), number(4), number(5)),
         "touch" => touch(number(2)),
+        "embedded" => embedded::run(text(2), number(3)),
         "fetch-discard" => {
             fetch_discard::run(text(2), text(3), number(4) as i32, number(5), number(6))
         }
