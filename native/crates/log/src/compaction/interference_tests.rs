@@ -36,6 +36,7 @@ fn damage_is_reported_and_nothing_is_touched() {
 fn a_truncation_meanwhile_ends_the_cleaning() {
     let disk = memory_disk();
     let mut log = filled(&disk, 10);
+    log.sync().expect("sync");
     let stable = log.log_end_offset();
     let found = log.dirtiness(None, stable, 0).expect("readable");
     let mut compaction = log
@@ -66,6 +67,7 @@ fn a_truncation_meanwhile_ends_the_cleaning() {
 fn deleted_segments_end_the_cleaning_of_their_group() {
     let disk = memory_disk();
     let mut log = filled(&disk, 200);
+    log.sync().expect("sync");
     let stable = log.log_end_offset();
     let found = log.dirtiness(None, stable, 0).expect("readable");
     let mut compaction = log

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use millrace_host::disk::Disk;
 use millrace_host::disk::memory::MemoryDisk;
-use millrace_record::{BatchBuilder, records};
+use millrace_record::{BatchBuilder, BatchIter, records};
 
 use super::*;
-use crate::test_log::{append_one, open, read_all, small_config};
+use crate::test_log::{append_one, open, small_config};
 use crate::{Log, LogConfig};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub(crate) fn clean<D: Disk>(
     limits: CompactionLimits,
     now_ms: i64,
 ) -> Result<Cleaned, CompactionError> {
+    log.sync()?;
     let stable = log.log_end_offset();
     let dirtiness = log.dirtiness(cleaned_offset, stable, now_ms)?;
     let mut compaction = log.begin_compaction(&dirtiness, producers.clone(), limits, now_ms)?;
@@ -70,20 +71,26 @@ pub(crate) fn clean_all<D: Disk>(log: &mut Log<D>, now_ms: i64) -> Cleaned {
 /// Every record with a key, in the order of the log.
 pub(crate) fn keyed_records<D: Disk>(log: &mut Log<D>) -> Vec<KeyedRecord> {
     let mut found = Vec::new();
-    for batch in read_all(log) {
-        let opened = records(&batch).expect("records");
-        if opened.header().is_control() {
-            continue;
+    let mut offset = log.log_start_offset();
+    // The end of the log may be a hole.
+    while let Some(slice) = log.read(offset, 1_000, i64::MAX, true).expect("read") {
+        let bytes = slice.to_vec().expect("read");
+        for item in BatchIter::new(&bytes) {
+            let opened = records(item.expect("whole batches").1).expect("records");
+            if opened.header().is_control() {
+                continue;
+            }
+            for record in &opened {
+                let record = record.expect("record");
+                found.push(KeyedRecord {
+                    offset: record.offset,
+                    timestamp: record.timestamp,
+                    key: record.key.expect("a key").to_vec(),
+                    value: record.value.map(<[u8]>::to_vec),
+                });
+            }
         }
-        for record in &opened {
-            let record = record.expect("record");
-            found.push(KeyedRecord {
-                offset: record.offset,
-                timestamp: record.timestamp,
-                key: record.key.expect("a key").to_vec(),
-                value: record.value.map(<[u8]>::to_vec),
-            });
-        }
+        offset = slice.next_offset_hint;
     }
     found
 }

@@ -30,6 +30,8 @@ mod interference_tests;
 #[cfg(test)]
 pub(crate) mod keyed_log;
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod plan_tests;
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Owns the question how dirty a log is, and which of its segments are compacted into one. Never reads a record.
 //! Invariant: nothing at or behind the first uncleanable offset is touched: not the active segment, nothing at or behind the last stable
-//! offset, nothing younger than `min.compaction.lag.ms`, nor what follows it.
+//! offset, nothing that is not synced, nothing younger than `min.compaction.lag.ms`, nor what follows it.
 
 use millrace_host::disk::Disk;
 
@@ -94,7 +94,10 @@ impl<D: Disk> Log<D> {
         now_ms: i64,
     ) -> Result<i64, ReadError> {
         let active = self.segments.len() - 1;
-        let limit = last_stable_offset.min(self.segments[active].base_offset);
+        let limit = last_stable_offset
+            .min(self.segments[active].base_offset)
+            // A record that a power loss can take back must not cost the one it supersedes, which it cannot.
+            .min(self.sync.synced_offset);
         let min_lag_ms = self.config.compaction.min_compaction_lag_ms.max(0);
         if min_lag_ms == 0 {
             return Ok(limit);

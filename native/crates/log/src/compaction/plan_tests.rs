@@ -18,6 +18,7 @@ fn log_of(segments: i64, compaction: CompactionConfig) -> Log<MemoryDisk> {
         append_one(&mut log, batch(&[number * 1_000], 100));
         log.roll(0).expect("roll");
     }
+    log.sync().expect("sync");
     log
 }
 
@@ -57,6 +58,18 @@ fn nothing_at_or_behind_the_last_stable_offset_is_cleanable() {
         let found = dirtiness(&mut log, None, stable, 10_000);
         assert_eq!(found.first_uncleanable_offset, stable);
     }
+}
+
+#[test]
+fn what_is_not_on_disk_supersedes_nothing() {
+    let mut log = log_of(2, CompactionConfig::default());
+    for number in 3..=4 {
+        append_one(&mut log, batch(&[number * 1_000], 100));
+        log.roll(0).expect("roll");
+    }
+    assert_eq!(dirtiness(&mut log, None, 4, 0).first_uncleanable_offset, 2);
+    log.sync().expect("sync");
+    assert_eq!(dirtiness(&mut log, None, 4, 0).first_uncleanable_offset, 4);
 }
 
 #[test]
