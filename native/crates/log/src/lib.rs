@@ -71,7 +71,7 @@ pub use read::ReadSlice;
 pub use recovery_progress::RecoveryProgress;
 pub use repair::{RepairError, RepairOptions, RepairReport, repair_partition};
 pub use sync_mark::{SyncMark, SyncTarget};
-pub use timestamps::TimestampLookup;
+pub use timestamps::{MaxTimeSearch, TimeSearch, TimestampLookup};
 pub use txn_index::AbortedTransaction;
 pub use uuid::Uuid;
 pub use verify::{

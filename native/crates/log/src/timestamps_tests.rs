@@ -1,3 +1,5 @@
+use millrace_host::disk::Disk;
+
 use crate::test_log::{
     append_one, batch, clean_hints, fill, memory_disk, open, open_with, small_config,
 };
@@ -75,5 +77,30 @@ fn deleted_records_are_not_found() {
             .expect("lookup")
             .map(|found| found.offset),
         Some(1)
+    );
+}
+
+#[test]
+fn a_search_goes_on_though_its_segment_is_deleted_meanwhile() {
+    let disk = memory_disk();
+    let mut log = open(&disk, small_config());
+    append_one(&mut log, batch(&[100, 300], 10));
+    log.roll(0).expect("roll");
+    append_one(&mut log, batch(&[200, 400], 10));
+    let search = log.begin_time_search(150, 0).expect("begin");
+    let search = search.expect("the first segment reaches 300");
+    let newest = log.begin_max_time_search().expect("begin").expect("one");
+    log.roll(0).expect("roll");
+    log.delete_records_before(4, 0).expect("delete");
+    for path in log.take_due_deletions(i64::MAX) {
+        disk.remove_file(&path).expect("remove");
+    }
+    let found = search.run().expect("run").expect("one");
+    assert_eq!((found.timestamp, found.offset), (300, 1));
+    assert_eq!(newest.run().expect("run").offset, 3);
+    assert!(
+        log.begin_time_search(150, search.next_from())
+            .expect("begin")
+            .is_none()
     );
 }

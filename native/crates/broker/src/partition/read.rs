@@ -3,7 +3,8 @@
 use super::{Open, Partition, Storage};
 use crate::fetch_watch::FetchWatch;
 use crate::respond::FileRange;
-use millrace_log::{ReadError, TimestampLookup};
+use millrace_host::disk::posix::PosixDisk;
+use millrace_log::{MaxTimeSearch, ReadError, TimeSearch, TimestampLookup};
 use millrace_replica::{EpochMismatch, FetchAllowance};
 use millrace_wire::apis::LeaderIdAndEpoch;
 use millrace_wire::apis::fetch::{AbortedTransaction, EpochEndOffset};
@@ -147,7 +148,20 @@ impl Partition {
         } else {
             open.leader.high_watermark()
         };
-        match find_offset(open, wanted.timestamp, upper_bound) {
+        let found = match begin_search(open, wanted.timestamp, upper_bound) {
+            Ok(Search::Done(found)) => Ok(found),
+            Ok(Search::Newest(search)) => {
+                drop(state);
+                search.run().map(Some)
+            }
+            Ok(Search::Time(search)) => {
+                drop(state);
+                self.search_by_time(search, wanted.timestamp)
+                    .map(|found| found.filter(|found| found.offset < upper_bound))
+            }
+            Err(error) => Err(error),
+        };
+        match found {
             Ok(Some(found)) => ListOffsetsPartitionResponse {
                 index: wanted.index,
                 error_code: error_codes::NONE,
@@ -157,6 +171,27 @@ impl Partition {
             },
             Ok(None) => refuse(error_codes::NONE),
             Err(error) => refuse(error.kafka_code()),
+        }
+    }
+
+    /// Segment after segment, the lock held only to find where to look: a search may read and decompress a good deal.
+    fn search_by_time(
+        &self,
+        mut search: TimeSearch<PosixDisk>,
+        timestamp: i64,
+    ) -> Result<Option<TimestampLookup>, ReadError> {
+        loop {
+            if let Some(found) = search.run()? {
+                return Ok(Some(found));
+            }
+            let mut state = self.lock();
+            let Storage::Open(open) = &mut state.storage else {
+                return Ok(None);
+            };
+            match open.log.begin_time_search(timestamp, search.next_from())? {
+                Some(next) => search = next,
+                None => return Ok(None),
+            }
         }
     }
 
@@ -266,17 +301,20 @@ fn epoch_end(open: &mut Open, epoch: i32) -> Result<EpochEndOffset, ReadError> {
     })
 }
 
-fn find_offset(
-    open: &mut Open,
-    timestamp: i64,
-    upper_bound: i64,
-) -> Result<Option<TimestampLookup>, ReadError> {
+/// What ListOffsets asked for, or what is left to do for it without the lock.
+enum Search {
+    Done(Option<TimestampLookup>),
+    Newest(MaxTimeSearch<PosixDisk>),
+    Time(TimeSearch<PosixDisk>),
+}
+
+fn begin_search(open: &mut Open, timestamp: i64, upper_bound: i64) -> Result<Search, ReadError> {
     let at = |offset, leader_epoch| {
-        Ok(Some(TimestampLookup {
+        Ok(Search::Done(Some(TimestampLookup {
             timestamp: -1,
             offset,
             leader_epoch,
-        }))
+        })))
     };
     let leader_epoch = open.leader.term().leader_epoch;
     match timestamp {
@@ -287,12 +325,15 @@ fn find_offset(
             at(log_start_offset, epoch.unwrap_or(leader_epoch))
         }
         // Nothing is in tiered storage, and nothing waits to go there.
-        LATEST_TIERED_TIMESTAMP | EARLIEST_PENDING_UPLOAD_TIMESTAMP => Ok(None),
-        MAX_TIMESTAMP => open.log.offset_of_max_timestamp(),
-        timestamp => Ok(open
-            .log
-            .offset_for_timestamp(timestamp)?
-            .filter(|found| found.offset < upper_bound)),
+        LATEST_TIERED_TIMESTAMP | EARLIEST_PENDING_UPLOAD_TIMESTAMP => Ok(Search::Done(None)),
+        MAX_TIMESTAMP => {
+            let search = open.log.begin_max_time_search()?;
+            Ok(search.map_or(Search::Done(None), Search::Newest))
+        }
+        timestamp => {
+            let search = open.log.begin_time_search(timestamp, 0)?;
+            Ok(search.map_or(Search::Done(None), Search::Time))
+        }
     }
 }
 
