@@ -45,9 +45,9 @@ function fill(path: string): void {
   }
 }
 
-for (const kind of ['tmpfs'] as const) {
+for (const kind of ['tmpfs', 'ext4'] as const) {
   test(`a full ${kind} refuses producers and nothing else, until there is space`, { timeout: 120_000 }, async () => {
-    disk = MountedImage.inMemory(64 * 2 ** 20)
+    disk = kind === 'tmpfs' ? MountedImage.inMemory(64 * 2 ** 20) : MountedImage.onLoopDevice('ext4', 64 * 2 ** 20)
     const started = await startBrokerProcess({
       'log.dirs': `${disk.path}/data`,
       'log.segment.bytes': 1024 * 1024,

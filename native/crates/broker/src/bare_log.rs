@@ -21,6 +21,8 @@ use std::time::Duration;
 /// Completions are small; this is never reached by an owner that takes them.
 const COMPLETION_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Kept free for the records that it takes to get some space: deletions of topics, settings.
+const SPACE_ASIDE_BYTES: u64 = 256 * 1024;
 /// How long a full disk is left alone before it is tried again.
 const FULL_DISK_RETRY: Duration = Duration::from_millis(100);
 
@@ -243,6 +245,7 @@ impl Inner {
                 }
             }
         }
+        lock(&self.log).set_space_aside(SPACE_ASIDE_BYTES);
         let synced = if jobs.iter().any(|job| job.wants_sync) {
             self.sync(jobs.iter().all(|job| job.reply.is_none()))
         } else {

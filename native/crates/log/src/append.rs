@@ -281,8 +281,32 @@ impl<D: Disk> Log<D> {
     /// leaves doubt and fences the log.
     fn cut_off_partial_write(&mut self, file: &D::File, position: u64, error: &StorageError) {
         let cut = file.set_len(position);
+        // Cutting gave back what lay behind, too.
+        self.space_aside = None;
         if cut.is_err() || !error.is_out_of_space() {
             self.fenced = true;
+        }
+    }
+
+    /// Sets space aside behind the active segment, so that appends of `bytes` bytes need none that a full disk would not have. Changes no
+    /// length. Where it cannot be done nothing is lost but that.
+    pub fn set_space_aside(&mut self, bytes: u64) {
+        let active = self
+            .segments
+            .last_mut()
+            .expect("there is always an active segment");
+        let (base_offset, size) = (active.base_offset, u64::from(active.size));
+        let known_end = self
+            .space_aside
+            .filter(|(known, _)| *known == base_offset)
+            .map_or(0, |(_, end)| end);
+        if known_end >= size + bytes / 2 {
+            return;
+        }
+        if let Ok(file) = active.file(&self.files)
+            && file.preallocate(size + bytes).is_ok()
+        {
+            self.space_aside = Some((base_offset, size + bytes));
         }
     }
 

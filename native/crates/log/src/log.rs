@@ -44,6 +44,8 @@ pub struct Log<D: Disk> {
     pub(crate) append_positions: PositionRing,
     pub(crate) sync: SyncState<D>,
     pub(crate) deletions: Vec<PendingDeletion>,
+    /// Space set aside behind the active segment: its base offset, and where the space ends.
+    pub(crate) space_aside: Option<(i64, u64)>,
     /// An I/O error left file and memory in doubt: no appends until reopened.
     pub(crate) fenced: bool,
     pub(crate) report: OpenReport,
@@ -58,6 +60,8 @@ pub struct OpenReport {
     pub scanned_bytes: u64,
     /// Bytes cut off behind the last good batch, in all segments.
     pub truncated_bytes: u64,
+    /// Zeros cut off behind the last batch: space set aside in advance by whoever wrote the segment.
+    pub unused_bytes: u64,
     /// Whole segments dropped because they lie behind damage.
     pub dropped_segments: u32,
     /// Files removed or renamed: orphan indexes, leftovers of deletion and compaction.

@@ -94,6 +94,7 @@ impl<D: Disk> Log<D> {
             append_positions: PositionRing::default(),
             sync: SyncState::new(0),
             deletions: Vec::new(),
+            space_aside: None,
             fenced: false,
             report: OpenReport::default(),
         };
@@ -328,18 +329,27 @@ impl<D: Disk> Log<D> {
         });
         let checked =
             checked.map_err(|error| read_error(&self.files, base_offset, ScanError::Io(error)))?;
-        if segment.size == 0 && is_old_format(&*file, file_size, &path)? {
+        // Space that was set aside in advance (Kafka's `preallocate`) is no damage: the segment ends before it, and the next may follow.
+        let is_unused = checked < file_size
+            && holds_only_zeros(&*file, checked, file_size)
+                .map_err(|error| read_error(&self.files, base_offset, ScanError::Io(error)))?;
+        if !is_unused && segment.size == 0 && is_old_format(&*file, file_size, &path)? {
             let reason = "it holds record format v0 or v1, which cannot be checked; convert it with an Apache Kafka of version 3".to_owned();
             return Err(OpenError::Inconsistent { path, reason });
         }
         assert!(segment.size == checked, "every checked batch is counted");
         self.report.recovered_segments += 1;
         self.report.scanned_bytes += u64::from(checked - start);
-        let is_damaged = checked < file_size;
-        if is_damaged {
+        if checked < file_size {
             file.set_len(u64::from(checked))
                 .attempt("truncate", &path)?;
+        }
+        // In a compacted log a hole is no gap: batches that became zeros with the power must not be passed over.
+        let is_damaged = checked < file_size && (!is_unused || self.config.compacted);
+        if is_damaged {
             self.report.truncated_bytes += u64::from(file_size - checked);
+        } else {
+            self.report.unused_bytes += u64::from(file_size - checked);
         }
         Ok(RecoveredSegment {
             next_offset,
@@ -380,7 +390,7 @@ impl<D: Disk> Log<D> {
                 }
             }
         }
-        if self.report.truncated_bytes > 0 {
+        if self.report.truncated_bytes + self.report.unused_bytes > 0 {
             // The cut itself must last: with the old bytes back, a shorter log could grow into them.
             let active = self
                 .segments
@@ -400,7 +410,7 @@ impl<D: Disk> Log<D> {
             self.sync.note_directory_change();
         }
         if self.log_end_offset > self.sync.synced_offset
-            || self.report.truncated_bytes > 0
+            || self.report.truncated_bytes + self.report.unused_bytes > 0
             || self.report.cleaned_files > 0
         {
             self.checkpoint()?;
@@ -432,6 +442,21 @@ struct RecoveredSegment {
     next_offset: i64,
     is_damaged: bool,
     is_transactional: bool,
+}
+
+/// Whether there is nothing but zeros from `start` to `end`. Reads until it finds something else.
+fn holds_only_zeros<F: DiskFile>(file: &F, start: u32, end: u32) -> std::io::Result<bool> {
+    let mut window = vec![0; WINDOW_BYTES.min((end - start) as usize)];
+    let mut position = start;
+    while position < end {
+        let wanted = window.len().min((end - position) as usize);
+        let bytes = file.read_up_to_at(&mut window[..wanted], u64::from(position))?;
+        if bytes < wanted || window[..wanted].iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        position += wanted as u32;
+    }
+    Ok(true)
 }
 
 /// Reads `start..end` and hands every batch that is whole and has the right checksum to `accept`, until one is not or `accept` says no.

@@ -47,7 +47,10 @@ fn torn_tail_is_cut_at_the_last_whole_batch() {
         write_file(&disk, FIRST_LOG, &whole[..whole.len() - cut]);
         let mut log = unclean(&disk);
         assert_eq!(log.log_end_offset(), 11, "cut {cut}");
-        assert_eq!(log.open_report().truncated_bytes as usize, last - cut);
+        // A batch begins with zeros: one cut off that early looks like space set aside.
+        let report = log.open_report();
+        let cut_off = report.truncated_bytes + report.unused_bytes;
+        assert_eq!(cut_off as usize, last - cut);
         assert_eq!(read_all(&mut log), all[..11]);
         assert_eq!(append_one(&mut log, batch(&[1], 10)), 11);
     }
@@ -91,6 +94,54 @@ fn garbage_and_zeros_behind_the_end_are_cut_off() {
         assert_eq!(read_all(&mut log), all);
         assert_eq!(read_file(&disk, FIRST_LOG), whole);
     }
+}
+
+#[test]
+fn space_set_aside_in_advance_is_no_damage() {
+    let disk = memory_disk();
+    let all = closed_log(&disk, 60);
+    let whole = read_file(&disk, FIRST_LOG);
+    for zeros in [1, 60, 5_000] {
+        let mut longer = whole.clone();
+        longer.resize(whole.len() + zeros, 0);
+        for hints in [clean_hints(), OpenHints::default()] {
+            write_file(&disk, FIRST_LOG, &longer);
+            let mut log = open_with(&disk, one_segment(), hints);
+            assert_eq!(read_all(&mut log), all);
+            assert_eq!(log.open_report().truncated_bytes, 0);
+            assert_eq!(log.open_report().unused_bytes, zeros as u64);
+            assert_eq!(read_file(&disk, FIRST_LOG), whole);
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_ends_in_zeros_does_not_cost_those_behind_it() {
+    let small = LogConfig {
+        segment_bytes: 700,
+        ..one_segment()
+    };
+    let disk = memory_disk();
+    let mut log = open_with(&disk, small.clone(), OpenHints::default());
+    for _ in 0..12 {
+        let mut next = batch(&[1, 2], 100);
+        log.append(&mut [&mut next], 0, 0).expect("append");
+    }
+    let all = read_all(&mut log);
+    assert!(log.segment_count() > 2);
+    log.close(true).expect("close");
+    let mut longer = read_file(&disk, FIRST_LOG);
+    longer.resize(longer.len() + 900, 0);
+    write_file(&disk, FIRST_LOG, &longer);
+    let mut log = open_with(&disk, small.clone(), OpenHints::default());
+    assert_eq!(read_all(&mut log), all);
+    assert_eq!(log.open_report().dropped_segments, 0);
+    log.close(true).expect("close");
+    // One that ends in anything else does.
+    longer.push(1);
+    write_file(&disk, FIRST_LOG, &longer);
+    let log = open_with(&disk, small, OpenHints::default());
+    assert!(log.open_report().dropped_segments > 0);
 }
 
 #[test]
