@@ -8,7 +8,7 @@ import { startBrokerProcess } from '../clients/broker-process.ts'
 import { kafkaAdmin } from '../clients/topics.ts'
 import { type Acknowledged, pause } from './producers.ts'
 import { isThere, readTopic } from './verdict.ts'
-import { MountedImage } from './mounted-image.ts'
+import { losePower, MountedImage } from './mounted-image.ts'
 
 /** Sparse: it takes what is written to it. */
 const imageBytes = 2 ** 30
@@ -79,10 +79,8 @@ async function cut(policy: string, fileSystem: 'xfs' | 'ext4', count: number, to
       for (let cycle = 0; cycle < count; cycle += 1) {
         const load = await writeUntilStopped(bootstrap, cycle)
         await pause(500 + ((cycle * 137) % 400))
-        volume.cutPower(cycle % 3 === 2 ? 'log-flushed' : 'log-lost')
-        await broker.stop('SIGKILL')
+        await losePower(volume, broker, cycle % 3 === 2 ? 'log-flushed' : 'log-lost')
         await load.stop()
-        volume.remount()
         await broker.restart()
         const contents = await readTopic({ bootstrap, topic })
         for (let partition = 0; partition < partitions; partition += 1) {

@@ -7,10 +7,19 @@ import { expect, test } from 'vitest'
 import { startBrokerProcess } from '../clients/broker-process.ts'
 import { kafkaAdmin } from '../clients/topics.ts'
 import { controlWork } from './control-work.ts'
-import { franzProducer, javaProducer, kafkajsProducer, pause, progress } from './producers.ts'
+import { type ForeignProducer, franzProducer, javaProducer, kafkajsProducer, pause, progress } from './producers.ts'
 import { follow } from './readers.ts'
-import { add, isThere, judge, judgeCompacted, readTopic, spotless, type Verdict } from './verdict.ts'
-import { MountedImage } from './mounted-image.ts'
+import {
+  add,
+  isThere,
+  judge,
+  judgeCompacted,
+  readTopic,
+  spotless,
+  type TopicContents,
+  type Verdict,
+} from './verdict.ts'
+import { losePower, MountedImage } from './mounted-image.ts'
 
 /** Sparse: it takes what is written to it. */
 const imageBytes = 2 ** 30
@@ -82,6 +91,8 @@ async function life(fileSystem: 'xfs' | 'ext4', count: number, total: Totals) {
       stops.push(...followers.map(follower => () => follower.stop()), () => control.stop())
 
       const floor = producers.map(() => 0)
+      /** How much each producer had been acknowledged at each cut. */
+      const marks: number[][] = []
       for (let cycle = 0; cycle < count; cycle += 1) {
         await progress(producers, floor)
         await pause(100 + ((cycle * 337) % 900))
@@ -91,17 +102,14 @@ async function life(fileSystem: 'xfs' | 'ext4', count: number, total: Totals) {
           await broker.restart()
           await pause(100 + ((cycle * 211) % 400))
         }
-        volume.cutPower(cycle % 4 === 3 ? 'log-flushed' : 'log-lost')
-        await broker.stop('SIGKILL')
-        volume.remount()
+        await losePower(volume, broker, cycle % 4 === 3 ? 'log-flushed' : 'log-lost')
         for (const [index, producer] of producers.entries()) floor[index] = producer.acknowledged.length
+        marks.push([...floor])
         if (cycle % 3 === 2) {
           const starting = broker.restart().catch(() => {})
           await pause(150 + ((cycle * 71) % 250))
-          volume.cutPower('log-lost')
-          await broker.stop('SIGKILL')
+          await losePower(volume, broker, 'log-lost')
           await starting
-          volume.remount()
           total.cutsInRecovery += 1
         }
         await broker.restart()
@@ -114,6 +122,12 @@ async function life(fileSystem: 'xfs' | 'ext4', count: number, total: Totals) {
         const contents = await readTopic({ bootstrap, topic })
         const theirs = producers.filter(producer => producer.topic === topic)
         add(total, judge(contents, theirs))
+        for (const producer of theirs)
+          reportLost(
+            producer,
+            contents,
+            marks.map(mark => mark[producers.indexOf(producer)] ?? 0),
+          )
         for (const follower of followers.filter(each => each.topic === topic)) {
           total.shown += follower.shown.length
           total.takenBack += follower.shown.filter(record => !isThere(contents, record)).length
@@ -136,6 +150,22 @@ async function life(fileSystem: 'xfs' | 'ext4', count: number, total: Totals) {
     }
   } finally {
     volume.remove()
+  }
+}
+
+/** For whoever has to find out why: where the lost records were, and in which cycle they were acknowledged. */
+function reportLost(producer: ForeignProducer, contents: TopicContents, marks: readonly number[]) {
+  const lost = producer.acknowledged.flatMap((record, index) => (isThere(contents, record) ? [] : [{ record, index }]))
+  for (const partition of new Set(lost.map(({ record }) => record.partition))) {
+    const here = lost.filter(({ record }) => record.partition === partition)
+    const offsets = here.map(({ record }) => record.offset).sort((a, b) => a - b)
+    const cyclesOf = new Set(here.map(({ index }) => marks.findIndex(mark => index < mark)))
+    const end = Math.max(-1, ...(contents.get(partition)?.keys() ?? []))
+    const found = contents.get(partition)?.get(offsets[0] ?? -1)
+    process.stdout.write(
+      `LOST ${producer.topic}-${partition}: ${here.length} records of ${producer.name} at offsets ${offsets[0]} to ${offsets.at(-1)}, ` +
+        `acknowledged in cycle ${[...cyclesOf].join(' and ')}, the log ends at ${end}, instead of the first: ${found}\n`,
+    )
   }
 }
 
