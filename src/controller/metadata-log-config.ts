@@ -15,6 +15,8 @@ export function metadataLogConfig(config: BrokerConfig): TopicNativeConfig {
     messageTimestampType: 'CreateTime',
     messageTimestampBeforeMaxMs: NO_LIMIT,
     messageTimestampAfterMaxMs: NO_LIMIT,
+    compressionType: 'producer',
+    compressionLevel: null,
     // Cut before snapshots, never compacted.
     compacted: false,
     minCleanableDirtyRatio: 1,

@@ -86,6 +86,8 @@ function resolve(topic: TopicConfig): TopicNativeConfig {
     messageTimestampType: topic.get('message.timestamp.type') as TopicNativeConfig['messageTimestampType'],
     messageTimestampBeforeMaxMs: topic.number('message.timestamp.before.max.ms'),
     messageTimestampAfterMaxMs: topic.number('message.timestamp.after.max.ms'),
+    compressionType: topic.get('compression.type') as TopicNativeConfig['compressionType'],
+    compressionLevel: compressionLevel(topic),
     compacted: topic.get('cleanup.policy').includes('compact'),
     minCleanableDirtyRatio: topic.number('min.cleanable.dirty.ratio'),
     minCompactionLagMs: topic.number('min.compaction.lag.ms'),
@@ -99,5 +101,20 @@ function resolve(topic: TopicConfig): TopicNativeConfig {
     retentionMs: topic.number('retention.ms'),
     retentionBytes: topic.number('retention.bytes'),
     fileDeleteDelayMs: topic.number('file.delete.delay.ms'),
+  }
+}
+
+function compressionLevel(topic: TopicConfig): number | null {
+  switch (topic.get('compression.type')) {
+    case 'gzip': {
+      const level = topic.number('compression.gzip.level')
+      return level === -1 ? null : level
+    }
+    case 'lz4':
+      return topic.number('compression.lz4.level')
+    case 'zstd':
+      return topic.number('compression.zstd.level')
+    default:
+      return null
   }
 }

@@ -12,6 +12,9 @@ export interface TopicNativeConfig {
   readonly messageTimestampType: 'CreateTime' | 'LogAppendTime'
   readonly messageTimestampBeforeMaxMs: number
   readonly messageTimestampAfterMaxMs: number
+  readonly compressionType: 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+  /** Of that codec; null for its own default. */
+  readonly compressionLevel: number | null
   readonly compacted: boolean
   readonly minCleanableDirtyRatio: number
   readonly minCompactionLagMs: number

@@ -43,6 +43,8 @@ describe('the partition table', () => {
       config: {
         segmentBytes: 1_073_741_824,
         minInsyncReplicas: 2,
+        compressionType: 'producer',
+        compressionLevel: null,
         compacted: false,
         minCleanableDirtyRatio: 0.5,
         maxCompactionLagMs: Number.MAX_SAFE_INTEGER,

@@ -16,6 +16,8 @@ const config: TopicNativeConfig = {
   messageTimestampType: 'CreateTime',
   messageTimestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
   messageTimestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
+  compressionType: 'producer',
+  compressionLevel: null,
   compacted: false,
   minCleanableDirtyRatio: 0.5,
   minCompactionLagMs: 0,

@@ -3,8 +3,8 @@
 
 use millrace_record::control::ControlRecord;
 use millrace_record::{
-    BatchHeader, BatchIter, Compression, HEADER_BYTES, ProduceLimits, TimestampType, compression,
-    crc32c, has_record_without_key, offset_for_timestamp, offset_of_max_timestamp,
+    BatchHeader, BatchIter, Compression, HEADER_BYTES, Preparation, ProduceLimits, TimestampType,
+    TopicCompression, compression, crc32c, offset_for_timestamp, offset_of_max_timestamp, prepare,
     records_with_limit, stamp_base_offset, stamp_leader_epoch, stamp_log_append_time,
     validate_produced, validate_stored, verify_crc,
 };
@@ -92,9 +92,43 @@ pub fn batch_records(data: &[u8]) {
             assert_eq!(record.headers.iter().count(), record.headers.len());
         }
         assert!(read <= count);
-        let _ = has_record_without_key(data);
+        prepare_in_every_codec(data);
         let _ = offset_for_timestamp(data, 0, 0);
         let _ = offset_of_max_timestamp(data);
+    }
+}
+
+/// Whatever the records are, what is written anew is sound and holds as many.
+fn prepare_in_every_codec(batch: &[u8]) {
+    let codecs = [None].into_iter().chain(Compression::ALL.map(Some));
+    for codec in codecs {
+        let preparation = Preparation {
+            limits: ProduceLimits {
+                max_message_bytes: 1 << 20,
+                segment_bytes: 1 << 20,
+                produce_version: 12,
+                now_ms: 0,
+                timestamp_type: TimestampType::LogAppendTime,
+                timestamp_before_max_ms: i64::MAX,
+                timestamp_after_max_ms: i64::MAX,
+            },
+            compression: codec.map_or(TopicCompression::Uncompressed, |codec| {
+                TopicCompression::Codec { codec, level: None }
+            }),
+            needs_keys: false,
+            decompressed_bytes_max: DECOMPRESSED_BYTES_MAX,
+            record_errors_max: 3,
+        };
+        if let Ok(Some(prepared)) = prepare(batch, &preparation) {
+            let header = validate_stored(&prepared).expect("written sound");
+            let records = records_with_limit(&prepared, DECOMPRESSED_BYTES_MAX);
+            let count = records
+                .expect("readable")
+                .iter()
+                .filter(Result::is_ok)
+                .count();
+            assert_eq!(count, header.record_count as usize);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use millrace_broker::{BrokerError, FlushPolicy, FlushRules, TopicConfig, Wake};
 use millrace_log::{CompactionConfig, LogConfig};
-use millrace_record::TimestampType;
+use millrace_record::{Compression, TimestampType, TopicCompression};
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Error, Status};
@@ -85,6 +85,8 @@ pub struct TopicNativeConfig {
     pub message_timestamp_type: String,
     pub message_timestamp_before_max_ms: i64,
     pub message_timestamp_after_max_ms: i64,
+    pub compression_type: String,
+    pub compression_level: Option<i32>,
     pub compacted: bool,
     pub min_cleanable_dirty_ratio: f64,
     pub min_compaction_lag_ms: i64,
@@ -100,6 +102,22 @@ pub struct TopicNativeConfig {
     pub file_delete_delay_ms: i64,
     /// Only for a bare log.
     pub topic_id: Option<napi::bindgen_prelude::Buffer>,
+}
+
+fn topic_compression(name: &str, level: Option<i32>) -> Result<TopicCompression, Code> {
+    if let Some(codec) = Compression::ALL
+        .into_iter()
+        .find(|codec| codec.name() == name)
+    {
+        return Ok(TopicCompression::Codec { codec, level });
+    }
+    match name {
+        "producer" => Ok(TopicCompression::Producer),
+        "uncompressed" => Ok(TopicCompression::Uncompressed),
+        other => Err(invalid(format!(
+            "compressionType is {other}; it is producer, uncompressed, gzip, snappy, lz4 or zstd"
+        ))),
+    }
 }
 
 pub fn topic_config(config: &TopicNativeConfig) -> Result<TopicConfig, Code> {
@@ -133,6 +151,7 @@ pub fn topic_config(config: &TopicNativeConfig) -> Result<TopicConfig, Code> {
             message_timestamp_type,
             message_timestamp_before_max_ms: limit(config.message_timestamp_before_max_ms),
             message_timestamp_after_max_ms: limit(config.message_timestamp_after_max_ms),
+            compression: topic_compression(&config.compression_type, config.compression_level)?,
             compacted: config.compacted,
             compaction: CompactionConfig {
                 min_cleanable_dirty_ratio: config.min_cleanable_dirty_ratio,

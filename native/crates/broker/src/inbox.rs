@@ -41,6 +41,13 @@ pub enum Message {
         part: crate::apis::produce::ProducePart,
         error_code: i16,
     },
+    /// What became of a batch that was prepared on another thread.
+    ProduceResult {
+        part: crate::apis::produce::ProducePart,
+        result: crate::apis::produce::PartResult,
+        is_acknowledged: bool,
+        explanation: Option<Box<crate::apis::produce::Explanation>>,
+    },
     /// The upcall queue has room again.
     UpcallsTaken,
     Drain {

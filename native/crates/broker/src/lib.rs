@@ -8,6 +8,7 @@
 mod apis;
 mod append_jobs;
 mod bare_log;
+mod batch_workers;
 mod broker;
 mod cleaner;
 mod connection;
@@ -21,6 +22,7 @@ mod metrics;
 mod options;
 mod partition;
 mod partition_table;
+mod preparing;
 mod reactor;
 mod receive;
 mod respond;

@@ -55,6 +55,8 @@ counters! {
     BadFrameTruncated,
     AcksZeroClosedTotal,
     RemoveErrorsTotal,
+    /// Batches written anew in the codec of their topic.
+    RecodedBatchesTotal,
     /// Segments that retention let go.
     ExpiredSegmentsTotal,
     ThreadPanicsTotal,

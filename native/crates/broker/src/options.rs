@@ -50,6 +50,8 @@ pub struct BrokerOptions {
     pub retention_check_interval_ms: u64,
     /// `log.initial.task.delay.ms`: the first check comes this long after opening.
     pub initial_task_delay_ms: u64,
+    /// Threads that decompress and recompress batches where a topic asks for it. Started when the first one does.
+    pub batch_threads: usize,
     /// `num.recovery.threads.per.data.dir`
     pub recovery_threads_per_data_dir: usize,
     pub cleaner: CleanerOptions,
@@ -108,6 +110,7 @@ impl Default for BrokerOptions {
             producer_id_expiration_ms: 24 * 60 * 60 * 1000,
             producer_ids_per_partition_max: 10_000,
             sync_threads: 4,
+            batch_threads: 2,
             checkpoint_interval_ms: 60_000,
             retention_check_interval_ms: 5 * 60 * 1000,
             initial_task_delay_ms: 30_000,

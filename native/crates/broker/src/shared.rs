@@ -1,6 +1,7 @@
 //! Owns what all threads of one data plane share. Never locks two things at once.
 
 use crate::apis::produce::ProducePart;
+use crate::batch_workers::BatchWorkers;
 use crate::flush_schedule::FlushSchedule;
 use crate::inbox::{Inbox, Message};
 use crate::log_dirs::LogDir;
@@ -35,6 +36,9 @@ pub struct Shared {
     /// None before opening and after closing.
     pub syncs: RwLock<Option<SyncService<PosixDisk>>>,
     pub flushes: FlushSchedule,
+    pub workers: BatchWorkers,
+    /// Bytes of batches that wait for a worker.
+    pub preparing_bytes: AtomicUsize,
     /// Counts down as reactors finish draining.
     pub drained: Countdown,
     pub next_connection_id: AtomicU32,

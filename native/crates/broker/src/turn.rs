@@ -4,6 +4,7 @@
 
 use crate::apis::produce::ProducePart;
 use crate::partition::{Effects, Partition, StagedBatch};
+use crate::preparing::PrepareJob;
 use crate::slab::Key;
 use hashbrown::HashMap;
 use millrace_host::Buffer;
@@ -39,11 +40,22 @@ pub struct Turn {
     place_of: HashMap<usize, u32>,
     connections: Vec<Key>,
     staged_bytes: usize,
+    /// Batches to be prepared once what was staged is written.
+    deferred: Vec<(Arc<Partition>, PrepareJob)>,
 }
 
 impl Turn {
     pub fn is_empty(&self) -> bool {
         self.staged.is_empty()
+    }
+
+    /// A batch that goes to another thread, behind what is staged.
+    pub fn defer(&mut self, partition: Arc<Partition>, job: PrepareJob) {
+        self.deferred.push((partition, job));
+    }
+
+    pub fn take_deferred(&mut self) -> Vec<(Arc<Partition>, PrepareJob)> {
+        std::mem::take(&mut self.deferred)
     }
 
     pub fn staged_bytes(&self) -> usize {

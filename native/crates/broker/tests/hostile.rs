@@ -226,7 +226,9 @@ fn very_many_records_without_a_key_are_not_all_named() {
     assert!(answered.iter().all(|part| part.error_code == 87));
     let named: usize = answered.iter().map(|part| part.record_errors.len()).sum();
     assert!((1..10_000).contains(&named), "{named}");
-    assert_eq!(answered[0].record_errors[0].batch_index, 0);
+    // Whichever was looked at first took the room.
+    let mut errors = answered.iter().flat_map(|part| &part.record_errors);
+    assert_eq!(errors.next().map(|error| error.batch_index), Some(0));
     broker.stop();
 }
 

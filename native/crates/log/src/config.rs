@@ -1,6 +1,6 @@
 //! Owns the settings of one log, under Kafka's names with the units spelled out. Defaults are Kafka's; who sets them is above.
 
-use millrace_record::TimestampType;
+use millrace_record::{TimestampType, TopicCompression};
 
 use crate::Uuid;
 
@@ -24,6 +24,8 @@ pub struct LogConfig {
     pub message_timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`, enforced by whoever validates.
     pub message_timestamp_after_max_ms: i64,
+    /// `compression.type` with its level, enforced by whoever validates.
+    pub compression: TopicCompression,
     /// `cleanup.policy` contains compact: offsets may have gaps between segments.
     pub compacted: bool,
     /// When and how a compacted log is cleaned.
@@ -54,6 +56,7 @@ impl Default for LogConfig {
             message_timestamp_type: TimestampType::CreateTime,
             message_timestamp_before_max_ms: i64::MAX,
             message_timestamp_after_max_ms: 60 * 60 * 1000,
+            compression: TopicCompression::Producer,
             compacted: false,
             compaction: CompactionConfig::default(),
             deletes: true,

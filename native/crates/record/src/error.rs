@@ -74,6 +74,10 @@ pub enum BatchError {
     NegativeRecordCount { record_count: i32 },
     /// A control record's key or value is not of a known shape.
     MalformedControlRecord,
+    /// A compacted topic takes no record without a key.
+    KeyMissing { record_index: i32 },
+    /// A producer's records have consecutive offsets.
+    OffsetsNotConsecutive { record_index: i32 },
 }
 
 impl BatchError {
@@ -107,7 +111,9 @@ impl BatchError {
             | BatchError::MalformedRecord { .. }
             | BatchError::BytesAfterLastRecord { .. }
             | BatchError::NegativeRecordCount { .. }
-            | BatchError::MalformedControlRecord => INVALID_RECORD,
+            | BatchError::MalformedControlRecord
+            | BatchError::KeyMissing { .. }
+            | BatchError::OffsetsNotConsecutive { .. } => INVALID_RECORD,
         }
     }
 }
@@ -221,6 +227,15 @@ impl fmt::Display for BatchError {
                 write!(f, "invalid record count {record_count}")
             }
             BatchError::MalformedControlRecord => f.write_str("malformed control record"),
+            BatchError::KeyMissing { .. } => {
+                f.write_str("a compacted topic takes no record without a key")
+            }
+            BatchError::OffsetsNotConsecutive { record_index } => {
+                write!(
+                    f,
+                    "record {record_index} has not the offset behind the one before it"
+                )
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ pub mod control;
 mod cursor;
 mod error;
 mod header;
-mod keyless;
+mod preparation;
 mod produced;
 mod records;
 mod retained;
@@ -33,7 +33,7 @@ pub use header::{
     BatchHeader, HEADER_BYTES, LENGTH_END, MAGIC_V2, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH,
     NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType, next_sequence,
 };
-pub use keyless::{has_record_without_key, records_without_key};
+pub use preparation::{Preparation, PreparationError, TopicCompression, prepare};
 pub use produced::{ProduceLimits, validate_produced, validate_stored};
 pub use records::{
     DECOMPRESSED_BYTES_MAX, HeaderIter, HeaderView, Headers, RecordIter, RecordView, Records,

@@ -33,7 +33,7 @@ pub struct ProduceLimits {
 /// Order and codes follow Kafka: framing (ByteBufferLogInputStream), ProduceRequest.validateRecords, UnifiedLog, LogValidator,
 /// segment size. Three things are stricter or simpler than Kafka, on purpose:
 /// - bytes after the batch are refused, where Kafka would drop an unfinished second batch;
-/// - timestamps are judged by the header's base and max timestamp, as records are not decoded;
+/// - timestamps are not judged here: `ProduceLimits::wants_record_times` says whether the records have to be decoded for them;
 /// - a batch that claims log-append time is refused on every topic.
 #[inline]
 pub fn validate_produced(batch: &[u8], limits: &ProduceLimits) -> Result<BatchHeader, BatchError> {
@@ -89,10 +89,6 @@ pub fn validate_produced(batch: &[u8], limits: &ProduceLimits) -> Result<BatchHe
     if header.is_log_append_time() {
         return Err(BatchError::LogAppendTimeFromProducer);
     }
-    if limits.timestamp_type == TimestampType::CreateTime {
-        check_timestamp(header.base_timestamp, limits)?;
-        check_timestamp(header.max_timestamp, limits)?;
-    }
     if batch_bytes > limits.segment_bytes {
         return Err(BatchError::LargerThanSegment {
             batch_bytes,
@@ -133,20 +129,31 @@ fn check_crc(batch: &[u8]) -> Result<(), BatchError> {
     }
 }
 
-/// A record without a timestamp (-1) is in no range and out of none.
-#[inline]
-fn check_timestamp(timestamp: i64, limits: &ProduceLimits) -> Result<(), BatchError> {
-    if timestamp == NO_TIMESTAMP {
-        return Ok(());
+impl ProduceLimits {
+    /// Whether the times of the records are to be looked at one by one: the header shows the youngest, but not the oldest.
+    #[inline]
+    pub fn wants_record_times(&self, header: &BatchHeader) -> bool {
+        self.timestamp_type == TimestampType::CreateTime
+            && (self.timestamp_before_max_ms != i64::MAX
+                || self.check_timestamp(header.base_timestamp).is_err()
+                || self.check_timestamp(header.max_timestamp).is_err())
     }
-    // i128 because a hostile timestamp may be 2^63 away from now.
-    let age_ms = i128::from(limits.now_ms) - i128::from(timestamp);
-    if age_ms > i128::from(limits.timestamp_before_max_ms)
-        || -age_ms > i128::from(limits.timestamp_after_max_ms)
-    {
-        return Err(BatchError::TimestampOutOfRange { timestamp });
+
+    /// A record without a timestamp (-1) is in no range and out of none.
+    #[inline]
+    pub(crate) fn check_timestamp(&self, timestamp: i64) -> Result<(), BatchError> {
+        if timestamp == NO_TIMESTAMP {
+            return Ok(());
+        }
+        // i128 because a hostile timestamp may be 2^63 away from now.
+        let age_ms = i128::from(self.now_ms) - i128::from(timestamp);
+        if age_ms > i128::from(self.timestamp_before_max_ms)
+            || -age_ms > i128::from(self.timestamp_after_max_ms)
+        {
+            return Err(BatchError::TimestampOutOfRange { timestamp });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -212,8 +212,21 @@ fn timestamps_outside_the_window_are_invalid_timestamp() {
         builder
             .append(first, None, None, &[])
             .append(second, None, None, &[]);
-        validate_produced(&builder.build(), &limits())
-            .map(|_| ())
+        let header = validate_produced(&builder.build(), &limits()).expect("sound otherwise");
+        let open_past = ProduceLimits {
+            timestamp_before_max_ms: i64::MAX,
+            ..limits()
+        };
+        // A limit to the past makes the records be looked at in any case.
+        assert!(limits().wants_record_times(&header));
+        let in_range = [header.base_timestamp, header.max_timestamp]
+            .iter()
+            .all(|timestamp| (0..=NOW_MS + 500).contains(timestamp) || *timestamp == NO_TIMESTAMP);
+        assert_eq!(open_past.wants_record_times(&header), !in_range);
+        let times = [header.base_timestamp, header.max_timestamp];
+        times
+            .iter()
+            .try_for_each(|timestamp| limits().check_timestamp(*timestamp))
             .map_err(|error| error.kafka_code())
     };
     assert_eq!(at(NOW_MS - 5_000, NOW_MS + 500), Ok(()));

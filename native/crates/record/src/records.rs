@@ -69,6 +69,11 @@ impl Records<'_> {
         self.bytes.len()
     }
 
+    /// The records as they lie behind each other.
+    pub(crate) fn uncompressed(&self) -> &[u8] {
+        &self.bytes
+    }
+
     pub fn iter(&self) -> RecordIter<'_> {
         RecordIter {
             header: self.header,

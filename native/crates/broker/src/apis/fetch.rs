@@ -4,7 +4,7 @@
 //!
 //! Without a session of its own a request is served through a detached one, so there is one path.
 
-use crate::apis::produce::unknown_topic;
+use crate::apis::produce_checks::unknown_topic;
 use crate::partition::{FetchRead, Partition, PartitionRead};
 use crate::partition_table::{Snapshot, Topic};
 use crate::respond::{Chunk, FileRange};

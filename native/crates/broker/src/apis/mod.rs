@@ -3,3 +3,4 @@
 pub mod fetch;
 pub mod list_offsets;
 pub mod produce;
+mod produce_checks;

@@ -2,14 +2,12 @@
 //! Never touches a log; `turn.rs` does, once per partition and turn.
 //! Invariant: a request is answered once, when the last of its partitions has a result.
 
+use super::produce_checks::{Refusal, check, find, resolve};
 use crate::partition::Partition;
 use crate::partition_table::{Snapshot, Topic};
 use crate::respond::Chunk;
 use crate::slab::Key;
-use millrace_record::{
-    BatchError, BatchHeader, DECOMPRESSED_BYTES_MAX, ProduceLimits, has_record_without_key,
-    records_without_key, validate_produced,
-};
+use millrace_record::{BatchError, BatchHeader, Preparation, PreparationError};
 use millrace_replica::Acks;
 use millrace_wire::apis::produce::{
     ProducePartitionResponse, ProduceRequest, ProduceResponseWriter, RecordError,
@@ -18,11 +16,8 @@ use millrace_wire::apis::{LeaderIdAndEpoch, TopicRef};
 use millrace_wire::{ByteRange, error_codes};
 use std::sync::Arc;
 
-/// The only client that may write to internal topics; Kafka's own rule.
-const ADMIN_CLIENT_ID: &[u8] = b"__admin_client";
-
 /// Bad records one answer names. A small compressed batch may hold millions, and each costs a message.
-const RECORD_ERRORS_MAX: usize = 1_000;
+pub(super) const RECORD_ERRORS_MAX: usize = 1_000;
 
 /// One partition of one request under way: where its result goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +52,34 @@ impl PartResult {
 #[derive(Debug)]
 pub struct Explanation {
     part: u32,
-    message: String,
-    records: Vec<i32>,
+    pub(super) message: String,
+    /// Bad records by index, with what is wrong with each.
+    pub(super) records: Vec<(i32, String)>,
+}
+
+impl Explanation {
+    /// In Kafka's words where records are named.
+    pub fn of(part: u32, error: &PreparationError) -> Explanation {
+        let message = match (error.error, error.records.len()) {
+            (error, 0) => error.to_string(),
+            (BatchError::TimestampOutOfRange { .. }, _) => {
+                "One or more records have been rejected due to invalid timestamp".to_string()
+            }
+            (_, count) => {
+                format!(
+                    "One or more records have been rejected due to {count} record errors in total"
+                )
+            }
+        };
+        let records = error.records.iter();
+        Explanation {
+            part,
+            message,
+            records: records
+                .map(|(index, error)| (*index, error.to_string()))
+                .collect(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +94,9 @@ struct Part {
     topic_index: u32,
     index: i32,
     is_waiting: bool,
+    has_result: bool,
+    /// Acknowledged before its result came: a batch prepared on another thread may be synced before that thread is done telling.
+    early_code: Option<i16>,
     result: PartResult,
 }
 
@@ -103,6 +127,8 @@ pub struct AcceptedBatch {
     /// In the frame.
     pub records: ByteRange,
     pub part: u32,
+    /// Not on a reactor.
+    pub preparation: Option<Preparation>,
 }
 
 /// What the checks of a request need to know beside its bytes.
@@ -179,6 +205,8 @@ impl PendingProduce {
                 topic_index: asked.topic_index,
                 index: asked.partition.index,
                 is_waiting: false,
+                has_result: false,
+                early_code: None,
                 result: PartResult::error(0),
             });
             let checked = find(topic, &asked.topic, asked.partition.index, context).and_then(
@@ -193,11 +221,11 @@ impl PendingProduce {
                         topic,
                         context,
                     )
-                    .map(|(header, records)| (partition, header, records))
+                    .map(|checked| (partition, checked))
                 },
             );
             match checked {
-                Ok((partition, header, records)) => {
+                Ok((partition, (header, records, preparation))) => {
                     self.waiting += 1;
                     self.parts[part as usize].is_waiting = true;
                     accept(
@@ -207,6 +235,7 @@ impl PendingProduce {
                             header,
                             records,
                             part,
+                            preparation,
                         },
                     );
                 }
@@ -215,10 +244,8 @@ impl PendingProduce {
                         leader: refusal.leader,
                         ..PartResult::error(refusal.error_code)
                     };
-                    if let Some((message, mut records)) = refusal.explanation {
-                        records.truncate(RECORD_ERRORS_MAX - self.record_errors);
-                        self.record_errors += records.len();
-                        self.explanations.push(Explanation {
+                    if let Some((message, records)) = refusal.explanation {
+                        self.explain(Explanation {
                             part,
                             message,
                             records,
@@ -234,9 +261,27 @@ impl PendingProduce {
         self.waiting == 0
     }
 
-    /// Sets what one partition will answer; it still waits for its acknowledgement.
-    pub fn set_result(&mut self, part: u32, result: PartResult) {
-        self.parts[part as usize].result = result;
+    /// Sets what one partition will answer; it still waits for its acknowledgement, unless that is what comes back.
+    pub fn set_result(&mut self, part: u32, result: PartResult) -> Option<i16> {
+        let part = &mut self.parts[part as usize];
+        // The producer's timeout may have answered for it.
+        if part.is_waiting {
+            part.result = result;
+            part.has_result = true;
+        }
+        part.early_code.take()
+    }
+
+    /// Keeps what is said of one partition, as far as there is room.
+    pub fn explain(&mut self, mut explanation: Explanation) {
+        explanation
+            .records
+            .truncate(RECORD_ERRORS_MAX - self.record_errors);
+        self.record_errors += explanation.records.len();
+        let place = self
+            .explanations
+            .partition_point(|known| known.part < explanation.part);
+        self.explanations.insert(place, explanation);
     }
 
     /// A part has to wait: the deadline to set a timer for, if none is set.
@@ -245,15 +290,20 @@ impl PendingProduce {
         (is_first && self.deadline_ms != u64::MAX).then_some(self.deadline_ms)
     }
 
-    /// One partition waits no more. An error replaces what it would have answered.
-    pub fn acknowledge(&mut self, part: u32, error_code: i16) {
+    /// One partition waits no more, unless its result is still on its way. An error replaces what it would have answered.
+    pub fn acknowledge(&mut self, part: u32, error_code: i16) -> bool {
         let part = &mut self.parts[part as usize];
         assert!(part.is_waiting, "a part is acknowledged once");
+        if !part.has_result {
+            part.early_code = Some(error_code);
+            return false;
+        }
         part.is_waiting = false;
         self.waiting -= 1;
         if error_code != 0 {
             part.result = PartResult::error(error_code);
         }
+        true
     }
 
     /// The producer's timeout passed: whatever still waits answers `error_code`.
@@ -307,9 +357,9 @@ impl PendingProduce {
             explanation
                 .records
                 .iter()
-                .map(|&batch_index| RecordError {
-                    batch_index,
-                    message: Some(&explanation.message),
+                .map(|(batch_index, message)| RecordError {
+                    batch_index: *batch_index,
+                    message: Some(message),
                 })
                 .collect()
         });
@@ -350,100 +400,4 @@ impl PendingProduce {
             PartTopic::Id(id) => TopicRef::Id(*id),
         }
     }
-}
-
-/// Why one partition takes nothing.
-struct Refusal {
-    error_code: i16,
-    leader: Option<LeaderIdAndEpoch>,
-    explanation: Option<(String, Vec<i32>)>,
-}
-
-impl Refusal {
-    fn code(error_code: i16) -> Refusal {
-        Refusal {
-            error_code,
-            leader: None,
-            explanation: None,
-        }
-    }
-
-    fn batch(error: BatchError) -> Refusal {
-        Refusal {
-            explanation: Some((error.to_string(), Vec::new())),
-            ..Refusal::code(error.kafka_code())
-        }
-    }
-}
-
-pub fn resolve<'a>(table: &'a Snapshot, topic: &TopicRef<'_>) -> Option<&'a Arc<Topic>> {
-    match topic {
-        TopicRef::Name(name) => table.by_name(name),
-        TopicRef::Id(id) => table.by_id(id),
-    }
-}
-
-/// The code for a topic that is not in the table, by the way it was named.
-pub fn unknown_topic(topic: &TopicRef<'_>) -> i16 {
-    match topic {
-        TopicRef::Name(_) => error_codes::UNKNOWN_TOPIC_OR_PARTITION,
-        TopicRef::Id(_) => error_codes::UNKNOWN_TOPIC_ID,
-    }
-}
-
-fn find<'a>(
-    topic: Option<&'a Arc<Topic>>,
-    asked: &TopicRef<'_>,
-    index: i32,
-    context: &ProduceContext<'_>,
-) -> Result<(&'a Arc<Topic>, &'a Arc<Partition>), Refusal> {
-    let topic = topic.ok_or_else(|| Refusal::code(unknown_topic(asked)))?;
-    if topic.is_internal && context.client_id != Some(ADMIN_CLIENT_ID) {
-        return Err(Refusal::code(error_codes::INVALID_TOPIC_EXCEPTION));
-    }
-    match topic.partition(index) {
-        Some(partition) => Ok((topic, partition)),
-        None if topic.has_partition(index) => {
-            Err(Refusal::code(error_codes::NOT_LEADER_OR_FOLLOWER))
-        }
-        None => Err(Refusal::code(error_codes::UNKNOWN_TOPIC_OR_PARTITION)),
-    }
-}
-
-fn check(
-    frame: &[u8],
-    records: Option<ByteRange>,
-    version: i16,
-    topic: &Topic,
-    context: &ProduceContext<'_>,
-) -> Result<(BatchHeader, ByteRange), Refusal> {
-    let records = records
-        .filter(|records| !records.is_empty())
-        .ok_or_else(|| Refusal::code(error_codes::INVALID_RECORD))?;
-    let batch = records.of(frame);
-    let log = &topic.config.log;
-    let limits = ProduceLimits {
-        max_message_bytes: log.max_message_bytes as usize,
-        segment_bytes: log.segment_bytes as usize,
-        produce_version: version,
-        now_ms: context.now_ms,
-        timestamp_type: log.message_timestamp_type,
-        timestamp_before_max_ms: log.message_timestamp_before_max_ms,
-        timestamp_after_max_ms: log.message_timestamp_after_max_ms,
-    };
-    let header = validate_produced(batch, &limits).map_err(Refusal::batch)?;
-    // Transactions are not served yet: no coordinator has verified that one is going on.
-    if header.is_transactional() {
-        return Err(Refusal::code(error_codes::INVALID_TXN_STATE));
-    }
-    if log.compacted && has_record_without_key(batch).map_err(Refusal::batch)? {
-        let records = records_without_key(batch, DECOMPRESSED_BYTES_MAX, RECORD_ERRORS_MAX)
-            .map_err(Refusal::batch)?;
-        let message = "one or more records have been rejected: a compacted topic takes no record without a key".to_string();
-        return Err(Refusal {
-            explanation: Some((message, records)),
-            ..Refusal::code(error_codes::INVALID_RECORD)
-        });
-    }
-    Ok((header, records))
 }

@@ -56,6 +56,8 @@ impl Broker {
             // One that panicked has said so.
             let _ = thread.join();
         }
+        // Before the sync threads: what is still appended may ask them for a sync.
+        self.shared.workers.stop();
         let syncs = self
             .shared
             .syncs

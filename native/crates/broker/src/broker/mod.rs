@@ -11,6 +11,7 @@ mod threads;
 pub use addresses::ListenAddress;
 
 use crate::append_jobs::AppendJob;
+use crate::batch_workers::BatchWorkers;
 use crate::cleaner::Cleaner;
 use crate::error::BrokerError;
 use crate::flush_schedule::FlushSchedule;
@@ -31,7 +32,7 @@ use millrace_replica::{FetchSessions, SessionLimits};
 use millrace_wire::error_codes;
 use partition_io::{JobGate, Recovery};
 use publish::HeldPublication;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use threads::spawn;
@@ -107,6 +108,8 @@ impl Broker {
             connections: ConnectionCounts::default(),
             syncs: RwLock::new(None),
             flushes: FlushSchedule::default(),
+            workers: BatchWorkers::default(),
+            preparing_bytes: AtomicUsize::new(0),
             drained: Countdown::default(),
             next_connection_id: AtomicU32::new(1),
             has_failed: AtomicBool::new(false),

@@ -16,6 +16,7 @@ use crate::apis::produce::{PartResult, ProducePart};
 use crate::append_jobs::AppendJobs;
 use crate::fetch_watch::{FetchWatch, FetchWatches};
 use crate::log_dirs::LogDir;
+use crate::preparing::Preparing;
 use crate::shared::lock;
 use millrace_host::disk::posix::PosixDisk;
 use millrace_log::{Log, LogConfig, OpenReport, ReadError};
@@ -82,6 +83,8 @@ pub struct Partition {
     state: Mutex<State>,
     /// Appends of the control plane that wait for their turn.
     pub(crate) jobs: Mutex<AppendJobs>,
+    /// Batches of clients that are prepared on another thread.
+    pub(crate) preparing: Preparing,
 }
 
 struct State {

@@ -5,6 +5,7 @@ use super::{compaction, sync, term_of};
 use crate::fetch_watch::FetchWatches;
 use crate::log_dirs::LogDir;
 use crate::partition_table::TopicId;
+use crate::preparing::Preparing;
 use millrace_host::disk::posix::PosixDisk;
 use millrace_log::{Log, LogConfig, OpenError, OpenHints, RecoveryProgress, Uuid};
 use millrace_replica::{DelayedProduces, Leader};
@@ -133,6 +134,7 @@ impl Partition {
             cleaning: compaction::CleaningState::default(),
             state: Mutex::new(state),
             jobs: Mutex::default(),
+            preparing: Preparing::default(),
         }
     }
 }

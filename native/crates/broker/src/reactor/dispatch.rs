@@ -37,6 +37,13 @@ impl Reactor {
             connection.may_go_on = false;
             return self.note_change(key);
         }
+        if is_produce && self.shared.has_much_to_prepare() {
+            connection.receive.put_back(&frame);
+            connection.pause = Pause::Memory;
+            self.waiting_for_memory.push(key);
+            self.metrics().count(Counter::RequestMemoryWaitsTotal);
+            return self.note_change(key);
+        }
         match self.support_of(&prefix) {
             ApiSupport::Supported => {}
             ApiSupport::UnknownKey => return self.refuse(key, Counter::BadFrameUnknownApiKey),

@@ -187,6 +187,15 @@ impl Reactor {
                 } => self.answer(connection, slot, &frame),
                 Message::FetchReady { fetch } => self.wake_fetch(fetch),
                 Message::ProduceAcked { part, error_code } => self.acknowledge(part, error_code),
+                Message::ProduceResult {
+                    part,
+                    result,
+                    is_acknowledged,
+                    explanation,
+                } => {
+                    self.explain(part, explanation);
+                    self.take_result(part, result, is_acknowledged);
+                }
                 Message::UpcallsTaken => {
                     let waiting = std::mem::take(&mut self.waiting_for_upcalls);
                     self.resumed.extend(waiting);
@@ -325,9 +334,16 @@ impl Reactor {
 
     /// Writes what was staged and settles the connections it came from.
     fn commit(&mut self) {
-        if self.turn.is_empty() {
-            return;
+        if !self.turn.is_empty() {
+            self.write_staged();
         }
+        // Behind what was staged before them.
+        for (partition, job) in self.turn.take_deferred() {
+            self.shared.enqueue_preparation(&partition, job);
+        }
+    }
+
+    fn write_staged(&mut self) {
         let mut lent = std::mem::take(&mut self.lent);
         for key in self.turn.connections() {
             let connection = self

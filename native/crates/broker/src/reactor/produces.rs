@@ -1,8 +1,9 @@
 //! Owns the Produce requests of this reactor between their frames and their answers.
 
 use super::Reactor;
-use crate::apis::produce::{PendingProduce, ProduceContext, ProducePart};
+use crate::apis::produce::{Explanation, PartResult, PendingProduce, ProduceContext, ProducePart};
 use crate::metrics::Counter;
+use crate::preparing::PrepareJob;
 use crate::slab::Key;
 use crate::timers::Timer;
 use millrace_replica::Acks;
@@ -44,7 +45,7 @@ impl Reactor {
             now_ms: self.wall_ms,
         };
         let (turn, reactor) = (&mut self.turn, self.index);
-        let (mut staged_bytes, mut staged_records) = (0, 0);
+        let (mut produced_bytes, mut produced_records, mut has_staged) = (0, 0, false);
         pending.begin(
             &request,
             prefix.correlation_id,
@@ -56,8 +57,21 @@ impl Reactor {
                     request: request_key,
                     part: batch.part,
                 };
-                staged_bytes += u64::from(batch.records.len);
-                staged_records += u64::from(batch.header.record_count as u32);
+                produced_bytes += u64::from(batch.records.len);
+                produced_records += u64::from(batch.header.record_count as u32);
+                if batch.preparation.is_some() || !batch.partition.preparing.is_empty() {
+                    batch.partition.preparing.announce();
+                    let job = PrepareJob {
+                        batch: batch.records.of(bytes).to_vec(),
+                        header: batch.header,
+                        part,
+                        acks,
+                        preparation: batch.preparation,
+                    };
+                    turn.defer(batch.partition, job);
+                    return;
+                }
+                has_staged = true;
                 let start = frame.start + batch.records.start as usize;
                 turn.stage(
                     key,
@@ -70,7 +84,7 @@ impl Reactor {
                 );
             },
         );
-        connection.has_staged |= staged_bytes > 0;
+        connection.has_staged |= has_staged;
         let is_complete = pending.is_complete();
         if !is_complete && pending.acks == Acks::All {
             // Only for those that will have to wait; most are answered in this turn and the timer then finds nothing.
@@ -78,8 +92,8 @@ impl Reactor {
         }
         let metrics = self.metrics();
         metrics.count(Counter::ProduceRequestsTotal);
-        metrics.add(Counter::ProduceBytesTotal, staged_bytes);
-        metrics.add(Counter::MessagesInTotal, staged_records);
+        metrics.add(Counter::ProduceBytesTotal, produced_bytes);
+        metrics.add(Counter::MessagesInTotal, produced_records);
         if is_complete {
             self.finish_produce(request_key);
         }
@@ -91,16 +105,7 @@ impl Reactor {
         let mut effects = std::mem::take(&mut self.effects);
         for (part, result, is_acknowledged) in effects.results.drain(..) {
             assert!(part.reactor == self.index, "a turn commits its own batches");
-            let Some(pending) = self.produces.get_mut(part.request) else {
-                continue;
-            };
-            pending.set_result(part.part, result);
-            if is_acknowledged {
-                self.acknowledge(part, 0);
-            } else if let Some(deadline_ms) = pending.start_waiting() {
-                self.timers
-                    .set(deadline_ms, Timer::ProduceWait(part.request));
-            }
+            self.take_result(part, result, is_acknowledged);
         }
         for (part, error_code) in effects.acknowledged.drain(..) {
             if part.reactor == self.index {
@@ -134,12 +139,40 @@ impl Reactor {
         self.effects = effects;
     }
 
+    /// What one batch answers; it may still have to wait for its acknowledgement.
+    pub(super) fn take_result(
+        &mut self,
+        part: ProducePart,
+        result: PartResult,
+        is_acknowledged: bool,
+    ) {
+        let Some(pending) = self.produces.get_mut(part.request) else {
+            return;
+        };
+        let early_code = pending.set_result(part.part, result);
+        if is_acknowledged {
+            self.acknowledge(part, 0);
+        } else if let Some(error_code) = early_code {
+            self.acknowledge(part, error_code);
+        } else if let Some(deadline_ms) = pending.start_waiting() {
+            self.timers
+                .set(deadline_ms, Timer::ProduceWait(part.request));
+        }
+    }
+
+    pub(super) fn explain(&mut self, part: ProducePart, explanation: Option<Box<Explanation>>) {
+        if let Some(explanation) = explanation
+            && let Some(pending) = self.produces.get_mut(part.request)
+        {
+            pending.explain(*explanation);
+        }
+    }
+
     pub(super) fn acknowledge(&mut self, part: ProducePart, error_code: i16) {
         let Some(pending) = self.produces.get_mut(part.request) else {
             return;
         };
-        pending.acknowledge(part.part, error_code);
-        if pending.is_complete() {
+        if pending.acknowledge(part.part, error_code) && pending.is_complete() {
             self.finish_produce(part.request);
         }
     }
