@@ -17,6 +17,7 @@ use millrace_host::sync_service::{SyncDone, SyncRequest, SyncService, Task};
 use millrace_replica::{FetchSessions, SyncNeed};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -90,6 +91,15 @@ impl Shared {
             SyncNeed::None => {}
             SyncNeed::Now => partition.request_sync(self, None),
             SyncNeed::At(at_ms) => self.flushes.add(at_ms, partition),
+        }
+    }
+
+    /// Runs something on a sync thread when every sync of a log that was asked for is over; not at all when the threads are gone.
+    pub fn execute_behind_syncs(self: &Arc<Self>, log: Arc<Path>, task: Task) {
+        if let Some(syncs) = &*self.syncs.read().unwrap_or_else(PoisonError::into_inner) {
+            let shared = Arc::clone(self);
+            let task = move || shared.guard("a sync thread", task);
+            syncs.execute_behind(log, Box::new(task));
         }
     }
 

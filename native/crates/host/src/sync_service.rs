@@ -126,6 +126,16 @@ struct Queue<D: Disk> {
     stopping: bool,
 }
 
+impl<D: Disk> Queue<D> {
+    fn group(&mut self, log: &Arc<Path>) -> &mut Group<D> {
+        self.groups.entry(Arc::clone(log)).or_insert_with(|| Group {
+            in_flight: false,
+            waiting: None,
+            tasks: Vec::new(),
+        })
+    }
+}
+
 enum Work {
     Sync(Arc<Path>),
     Task(Task),
@@ -134,6 +144,14 @@ enum Work {
 struct Group<D: Disk> {
     in_flight: bool,
     waiting: Option<(SyncRequest<D>, Vec<SyncDone>)>,
+    /// To be run when what was requested before is done, and before anything that comes later.
+    tasks: Vec<Task>,
+}
+
+impl<D: Disk> Group<D> {
+    fn is_queued(&self) -> bool {
+        self.in_flight || self.waiting.is_some() || !self.tasks.is_empty()
+    }
 }
 
 impl<D: Disk> SyncService<D> {
@@ -171,14 +189,8 @@ impl<D: Disk> SyncService<D> {
         let log = Arc::clone(&request.log);
         let mut queue = self.shared.lock();
         assert!(!queue.stopping, "a stopping sync service takes no requests");
-        let group = queue
-            .groups
-            .entry(Arc::clone(&log))
-            .or_insert_with(|| Group {
-                in_flight: false,
-                waiting: None,
-            });
-        let is_first = group.waiting.is_none();
+        let group = queue.group(&log);
+        let is_first = !group.is_queued();
         match &mut group.waiting {
             Some((waiting, dones)) => {
                 waiting.merge(request);
@@ -186,7 +198,22 @@ impl<D: Disk> SyncService<D> {
             }
             none => *none = Some((request, vec![done])),
         }
-        if is_first && !group.in_flight {
+        if is_first {
+            queue.ready.push_back(Work::Sync(log));
+            drop(queue);
+            self.shared.work_arrived.notify_one();
+        }
+    }
+
+    /// Runs something on a sync thread when every sync of `log` that was asked for is over, and before any later one: a rename or a removal of
+    /// what those syncs name by path.
+    pub fn execute_behind(&self, log: Arc<Path>, task: Task) {
+        let mut queue = self.shared.lock();
+        assert!(!queue.stopping, "a stopping sync service takes no tasks");
+        let group = queue.group(&log);
+        let is_first = !group.is_queued();
+        group.tasks.push(task);
+        if is_first {
             queue.ready.push_back(Work::Sync(log));
             drop(queue);
             self.shared.work_arrived.notify_one();
@@ -246,7 +273,7 @@ impl<D: Disk> Shared<D> {
     }
 
     fn sync(&self, log: Arc<Path>) {
-        let (request, dones) = {
+        let (waiting, tasks) = {
             let mut queue = self.lock();
             let group = queue
                 .groups
@@ -254,9 +281,14 @@ impl<D: Disk> Shared<D> {
                 .expect("a ready group exists until its sync ends");
             assert!(!group.in_flight, "one sync per log at a time");
             group.in_flight = true;
-            group.waiting.take().expect("a ready group has requests")
+            (group.waiting.take(), std::mem::take(&mut group.tasks))
         };
-        let result = request.perform(&self.disk);
+        let result = waiting
+            .as_ref()
+            .map(|(request, _)| request.perform(&self.disk));
+        for task in tasks {
+            task();
+        }
         {
             let mut queue = self.lock();
             let group = queue
@@ -264,7 +296,7 @@ impl<D: Disk> Shared<D> {
                 .get_mut(&log)
                 .expect("an in-flight group is not removed by others");
             group.in_flight = false;
-            if group.waiting.is_some() {
+            if group.is_queued() {
                 queue.ready.push_back(Work::Sync(log));
                 drop(queue);
                 self.work_arrived.notify_one();
@@ -272,8 +304,10 @@ impl<D: Disk> Shared<D> {
                 queue.groups.remove(&log);
             }
         }
-        for done in dones {
-            done(result.clone());
+        if let (Some((_, dones)), Some(result)) = (waiting, result) {
+            for done in dones {
+                done(result.clone());
+            }
         }
     }
 }

@@ -108,3 +108,33 @@ fn a_full_disk_fails_a_replacement_but_not_for_good() {
     wanted.perform(&disk).expect("there is space again");
     assert!(disk.exists(Path::new("/checkpoint")).expect("a look"));
 }
+
+#[test]
+fn a_directory_renamed_behind_its_syncs_leaves_nothing_for_the_next_of_its_name() {
+    // By `execute` instead of `execute_behind` the replacement lands in the new directory in some of the rounds.
+    let disk = MemoryDisk::new();
+    let service = SyncService::start(disk.clone(), 4).expect("start");
+    let log: Arc<Path> = Arc::from(Path::new("/t-0"));
+    for round in 0..2_000 {
+        disk.create_dir_all(&log).expect("create");
+        let snapshot = log.join("00000000000000000042.snapshot");
+        assert!(!disk.exists(&snapshot).expect("look"), "round {round}");
+        let request = SyncRequest {
+            log: Arc::clone(&log),
+            files: Vec::new(),
+            paths: Vec::new(),
+            replacements: vec![(snapshot, Arc::from(&b"producers"[..]))],
+            directories: vec![log.to_path_buf()],
+        };
+        service.request(request, Box::new(|_| {}));
+        let (sender, renamed) = mpsc::channel();
+        let (renames, from) = (disk.clone(), Arc::clone(&log));
+        let task = move || {
+            let to = PathBuf::from(format!("/t-0.{round}-delete"));
+            renames.rename(&from, &to).expect("rename");
+            sender.send(()).expect("the test waits");
+        };
+        service.execute_behind(Arc::clone(&log), Box::new(task));
+        renamed.recv().expect("renamed");
+    }
+}

@@ -6,6 +6,7 @@ mod addresses;
 mod closing;
 pub mod partition_io;
 pub mod publish;
+mod removal;
 mod threads;
 
 pub use addresses::ListenAddress;

@@ -2,15 +2,15 @@
 //! Invariant: when a publication returns, every partition it names takes requests, or is listed as failed.
 
 use super::Broker;
+use super::removal::Removal;
 use super::threads::in_parallel;
 use crate::error::BrokerError;
 use crate::log_dirs::LogDirs;
-use crate::maintenance::{self, Maintenance};
 use crate::partition::{
     Assignment, Effects, Partition, PartitionName, PartitionSettings, TopicConfig,
 };
 use crate::partition_table::{Topic, TopicId};
-use crate::shared::{Shared, lock};
+use crate::shared::lock;
 use hashbrown::HashMap;
 use millrace_host::clock;
 use millrace_log::OpenError;
@@ -393,51 +393,12 @@ impl Broker {
             partition.remove(&mut effects);
             self.shared.apply(&mut effects);
         }
-        let (maintenance, shared, log_dirs) = (
+        Removal::start(
+            &topics,
             Arc::clone(&self.maintenance),
             Arc::clone(&self.shared),
             Arc::clone(log_dirs),
         );
-        self.shared.execute(Box::new(move || {
-            for topic in &topics {
-                rename_partitions(topic, &maintenance, &shared);
-            }
-            // A topic created later under the same name must not be opened with the offsets of this one, least of all after a crash.
-            maintenance::checkpoint(&shared, &log_dirs);
-            for partition in topics
-                .iter()
-                .flat_map(|topic| topic.partitions.iter())
-                .flatten()
-            {
-                partition
-                    .log_dir
-                    .end_delete(&partition.topic_name, partition.index);
-            }
-        }));
-    }
-}
-
-fn rename_partitions(topic: &Topic, maintenance: &Maintenance, shared: &Arc<Shared>) {
-    let delay_ms = topic.config.log.file_delete_delay_ms;
-    for partition in topic.partitions.iter().flatten() {
-        match partition
-            .log_dir
-            .delete_partition(&partition.topic_name, partition.index)
-        {
-            Ok(Some(path)) => {
-                if let Err(error) = partition
-                    .log_dir
-                    .forget_cleaned_offset(&partition.topic_name, partition.index)
-                {
-                    shared
-                        .upcalls
-                        .log_dir_failed(partition.log_dir.index, &error.to_string());
-                }
-                maintenance.remove_later(clock::wall_ms().saturating_add(delay_ms), path);
-            }
-            Ok(None) => {}
-            Err(error) => shared.fail_log_dir(&partition.log_dir, &error.to_string()),
-        }
     }
 }
 
