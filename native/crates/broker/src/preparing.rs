@@ -112,7 +112,7 @@ fn run_round(shared: &Arc<Shared>, partition: &Arc<Partition>) {
                 good.push(job);
             }
             Err(error) => {
-                let result = PartResult::error(error.error.kafka_code());
+                let result = PartResult::of(&error.error, partition);
                 let explanation = Explanation::of(job.part.part, &error);
                 tell(shared, job.part, result, true, Some(Box::new(explanation)));
             }

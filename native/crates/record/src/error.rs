@@ -81,6 +81,36 @@ pub enum BatchError {
 }
 
 impl BatchError {
+    /// Whether Kafka finds this out while it appends; then its answer says where the log starts.
+    pub fn is_found_appending(&self) -> bool {
+        match self {
+            BatchError::BaseOffsetNotZero { .. }
+            | BatchError::CountMismatch { .. }
+            | BatchError::ControlBatch
+            | BatchError::SequenceMissing { .. }
+            | BatchError::TimestampOutOfRange { .. }
+            | BatchError::LogAppendTimeFromProducer
+            | BatchError::Decompression { .. }
+            | BatchError::MalformedRecord { .. }
+            | BatchError::BytesAfterLastRecord { .. }
+            | BatchError::KeyMissing { .. }
+            | BatchError::OffsetsNotConsecutive { .. } => true,
+            BatchError::Incomplete { .. }
+            | BatchError::LengthBelowHeader { .. }
+            | BatchError::UnknownMagic { .. }
+            | BatchError::OldMagic { .. }
+            | BatchError::MoreThanOneBatch { .. }
+            | BatchError::TooLarge { .. }
+            | BatchError::LargerThanSegment { .. }
+            | BatchError::CrcMismatch { .. }
+            | BatchError::UnknownCodec { .. }
+            | BatchError::ZstdBeforeVersion7 { .. }
+            | BatchError::DecompressedTooLarge { .. }
+            | BatchError::NegativeRecordCount { .. }
+            | BatchError::MalformedControlRecord => false,
+        }
+    }
+
     /// The code Kafka 4.x answers a Produce with.
     ///
     /// Sources: LogValidator, ProduceRequest.validateRecords and UnifiedLog of Apache Kafka. Two differ on purpose: an unknown

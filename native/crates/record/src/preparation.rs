@@ -85,7 +85,7 @@ pub fn prepare(
     for (index, record) in (0..).zip(&records) {
         let record = record?;
         max_timestamp = max_timestamp.max(record.timestamp);
-        let checked = if record.offset != header.base_offset + i64::from(index) {
+        let checked = if record.offset != header.base_offset.wrapping_add(i64::from(index)) {
             Err(BatchError::OffsetsNotConsecutive {
                 record_index: index,
             })

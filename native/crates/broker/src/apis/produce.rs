@@ -46,6 +46,19 @@ impl PartResult {
             leader: None,
         }
     }
+
+    /// What a batch answers that is not what it should be.
+    pub fn of(error: &BatchError, partition: &Partition) -> PartResult {
+        let log_start_offset = if error.is_found_appending() {
+            partition.log_start_offset()
+        } else {
+            -1
+        };
+        PartResult {
+            log_start_offset,
+            ..PartResult::error(error.kafka_code())
+        }
+    }
 }
 
 /// What a client is told beside the code; rare, so it is kept apart.
@@ -219,6 +232,7 @@ impl PendingProduce {
                         asked.partition.records,
                         request.version,
                         topic,
+                        partition,
                         context,
                     )
                     .map(|checked| (partition, checked))
@@ -240,10 +254,7 @@ impl PendingProduce {
                     );
                 }
                 Err(refusal) => {
-                    self.parts[part as usize].result = PartResult {
-                        leader: refusal.leader,
-                        ..PartResult::error(refusal.error_code)
-                    };
+                    self.parts[part as usize].result = refusal.result;
                     if let Some((message, records)) = refusal.explanation {
                         self.explain(Explanation {
                             part,

@@ -1,14 +1,14 @@
 //! Owns what one batch of a Produce request has to pass before it is staged, as far as a reactor may look: where it goes, its header, its
 //! checksum. Never decompresses; a batch that needs that is said to.
 
-use super::produce::{Explanation, ProduceContext, RECORD_ERRORS_MAX};
+use super::produce::{Explanation, PartResult, ProduceContext, RECORD_ERRORS_MAX};
 use crate::partition::Partition;
 use crate::partition_table::{Snapshot, Topic};
 use millrace_record::{
     BatchError, BatchHeader, DECOMPRESSED_BYTES_MAX, Preparation, ProduceLimits, TopicCompression,
     prepare, validate_produced,
 };
-use millrace_wire::apis::{LeaderIdAndEpoch, TopicRef};
+use millrace_wire::apis::TopicRef;
 use millrace_wire::{ByteRange, error_codes};
 use std::sync::Arc;
 
@@ -17,24 +17,22 @@ const ADMIN_CLIENT_ID: &[u8] = b"__admin_client";
 
 /// Why one partition takes nothing.
 pub(super) struct Refusal {
-    pub(super) error_code: i16,
-    pub(super) leader: Option<LeaderIdAndEpoch>,
+    pub(super) result: PartResult,
     pub(super) explanation: Option<(String, Vec<(i32, String)>)>,
 }
 
 impl Refusal {
     pub(super) fn code(error_code: i16) -> Refusal {
         Refusal {
-            error_code,
-            leader: None,
+            result: PartResult::error(error_code),
             explanation: None,
         }
     }
 
-    fn batch(error: BatchError) -> Refusal {
+    fn batch(error: BatchError, partition: &Partition) -> Refusal {
         Refusal {
+            result: PartResult::of(&error, partition),
             explanation: Some((error.to_string(), Vec::new())),
-            ..Refusal::code(error.kafka_code())
         }
     }
 }
@@ -78,6 +76,7 @@ pub(super) fn check(
     records: Option<ByteRange>,
     version: i16,
     topic: &Topic,
+    partition: &Partition,
     context: &ProduceContext<'_>,
 ) -> Result<(BatchHeader, ByteRange, Option<Preparation>), Refusal> {
     let records = records
@@ -94,7 +93,8 @@ pub(super) fn check(
         timestamp_before_max_ms: log.message_timestamp_before_max_ms,
         timestamp_after_max_ms: log.message_timestamp_after_max_ms,
     };
-    let header = validate_produced(batch, &limits).map_err(Refusal::batch)?;
+    let header =
+        validate_produced(batch, &limits).map_err(|error| Refusal::batch(error, partition))?;
     // Transactions are not served yet: no coordinator has verified that one is going on.
     if header.is_transactional() {
         return Err(Refusal::code(error_codes::INVALID_TXN_STATE));
@@ -119,8 +119,8 @@ pub(super) fn check(
         if let Err(error) = prepare(batch, &preparation) {
             let explanation = Explanation::of(0, &error);
             return Err(Refusal {
+                result: PartResult::of(&error.error, partition),
                 explanation: Some((explanation.message, explanation.records)),
-                ..Refusal::code(error.error.kafka_code())
             });
         }
     }

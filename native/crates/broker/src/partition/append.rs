@@ -85,9 +85,13 @@ impl Partition {
         for (batch, verdict) in batches.iter().zip(&verdicts) {
             let (base_offset, end_offset, time_ms) = match *verdict {
                 Verdict::Refuse(error_code) => {
-                    effects
-                        .results
-                        .push((batch.part, PartResult::error(error_code), true));
+                    // As Kafka: what the producers' history refuses was on its way into the log, and the answer says where that starts.
+                    let is_appending = error_code != error_codes::NOT_ENOUGH_REPLICAS;
+                    let result = PartResult {
+                        log_start_offset: if is_appending { log_start_offset } else { -1 },
+                        ..PartResult::error(error_code)
+                    };
+                    effects.results.push((batch.part, result, true));
                     continue;
                 }
                 Verdict::Append => {

@@ -207,6 +207,14 @@ impl Partition {
         }
     }
 
+    /// -1 where there is no log any more.
+    pub fn log_start_offset(&self) -> i64 {
+        match &self.lock().storage {
+            Storage::Open(open) => open.leader.log_start_offset(),
+            Storage::Failed | Storage::Removed | Storage::Closed => -1,
+        }
+    }
+
     pub fn offsets(&self) -> Result<Offsets, i16> {
         let mut state = self.lock();
         match &mut state.storage {
