@@ -63,6 +63,7 @@ test('a directory with transactions reads as it does from Apache Kafka', async (
     expect(indexes.length).toBeGreaterThan(3)
     // What can be made good by the batches goes: some indexes, and in one partition every snapshot.
     for (const path of indexes.slice(0, 2)) rmSync(path)
-    for (const path of filesWith(node.dataDirectory, '.snapshot').filter(path => path.includes('decided-1'))) rmSync(path)
+    for (const path of filesWith(node.dataDirectory, '.snapshot').filter(path => path.includes('decided-1')))
+      rmSync(path)
   }
 }, 300_000)

@@ -325,27 +325,30 @@ impl<D: Disk> Log<D> {
     pub(crate) fn leader_epochs(&mut self) -> Result<&mut LeaderEpochs, ReadError> {
         if self.epochs.is_none() {
             let path = self.files.dir.join(LEADER_EPOCH_CHECKPOINT);
-            let mut epochs = match self.files.disk.read_file(&path) {
-                Ok(text) => match LeaderEpochs::parse(&text) {
-                    Some(epochs) => epochs,
-                    None => self.epochs_from_batches()?,
-                },
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    LeaderEpochs::default()
-                }
+            let found = match self.files.disk.read_file(&path) {
+                Ok(text) => LeaderEpochs::parse(&text),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
                 Err(error) => return Err(StorageError::new("read", &path, error).into()),
+            };
+            let is_rebuilt = found.is_none() && self.log_end_offset > self.log_start_offset;
+            let mut epochs = match found {
+                Some(epochs) => epochs,
+                None => self.epochs_from_batches()?,
             };
             // The checkpoint may be older than a truncation or a moved log start.
             epochs.truncate_from_end(self.log_end_offset);
             epochs.truncate_from_start(self.log_start_offset);
             self.epochs = Some(epochs);
+            if is_rebuilt {
+                self.note_epochs_changed();
+            }
         }
         Ok(self.epochs.as_mut().expect("just loaded"))
     }
 
     fn epochs_from_batches(&mut self) -> Result<LeaderEpochs, ReadError> {
         let mut epochs = LeaderEpochs::default();
-        self.for_each_batch(self.log_start_offset, |header| {
+        self.replay_batches(self.log_start_offset, i64::MAX, |header, _| {
             epochs.assign(header.partition_leader_epoch, header.base_offset);
         })?;
         Ok(epochs)

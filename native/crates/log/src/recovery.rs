@@ -4,6 +4,7 @@
 //! it survives under a live name; one segment's bad index never makes another segment be read; what recovery kept is synced before it is
 //! called the log end.
 
+mod checked_batches;
 mod clean_up;
 mod old_format;
 
@@ -11,7 +12,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use millrace_host::disk::{DirEntry, Disk, DiskFile, OpenMode};
-use millrace_record::{BatchError, BatchHeader, BatchIter, validate_stored};
 
 use crate::batch_scan::ScanError;
 use crate::config::{LogConfig, OpenHints};
@@ -28,10 +28,8 @@ use crate::segment::{Segment, continues, read_error};
 use crate::segment_files::SegmentFiles;
 use crate::sync_mark::{IndexEntries, SyncState};
 
+use checked_batches::{WINDOW_BYTES, check_batches};
 use old_format::is_old_format;
-
-/// Bytes read at a time while checksums are computed.
-const WINDOW_BYTES: usize = if cfg!(test) { 512 } else { 1024 * 1024 };
 
 /// Leaves room for every offset of a segment.
 const BASE_OFFSET_MAX: i64 = i64::MAX - (1 << 32);
@@ -459,48 +457,11 @@ fn holds_only_zeros<F: DiskFile>(file: &F, start: u32, end: u32) -> std::io::Res
     Ok(true)
 }
 
-/// Reads `start..end` and hands every batch that is whole and has the right checksum to `accept`, until one is not or `accept` says no.
-/// Returns where the good batches end.
-fn check_batches<F: DiskFile>(
-    file: &F,
-    start: u32,
-    end: u32,
-    progress: &RecoveryProgress,
-    mut accept: impl FnMut(&BatchHeader) -> bool,
-) -> std::io::Result<u32> {
-    let mut window = vec![0; WINDOW_BYTES.min((end - start) as usize)];
-    let mut position = start;
-    while position < end {
-        let remaining = (end - position) as usize;
-        let wanted = window.len().min(remaining);
-        let bytes = file.read_up_to_at(&mut window[..wanted], u64::from(position))?;
-        progress.add_scanned(bytes)?;
-        let mut good = 0;
-        let mut needed = 0;
-        for item in BatchIter::new(&window[..bytes]) {
-            match item {
-                Ok((header, batch)) if validate_stored(batch).is_ok() && accept(&header) => {
-                    good += batch.len()
-                }
-                Err(BatchError::Incomplete { needed_bytes, .. }) => needed = needed_bytes,
-                Ok(_) | Err(_) => return Ok(position + good as u32),
-            }
-        }
-        position += good as u32;
-        if good == 0 {
-            // The batch is larger than the window, or than what is left of the file.
-            if needed > remaining || bytes < wanted || needed <= window.len() {
-                return Ok(position);
-            }
-            window.resize(needed, 0);
-        }
-    }
-    Ok(position)
-}
-
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod index_damage_tests;
 #[cfg(test)]
 mod reopen_tests;

@@ -77,7 +77,8 @@ impl<D: Disk> Segment<D> {
         let base_offset = self.base_offset;
         let last_entry = indexes.offsets.last();
         let start = last_entry.map_or(0, |entry| entry.position);
-        if start >= end {
+        // No entry is for the first batch: one that is stems from a file of zeros.
+        if start >= end || (start == 0 && last_entry.is_some()) {
             return Ok(None);
         }
         let mut tail = Tail {
