@@ -19,12 +19,12 @@ export async function repairLogs(flags: LogRepairFlags, ...paths: string[]): Pro
   const done: { readonly directory: string; readonly repaired: Repaired }[] = []
   for (const partition of targets.flatMap(({ target }) => target.partitions)) {
     const { directory, logDirectory } = partition
-    const lock = logDirectory === null ? {} : { lock: join(logDirectory, '.lock') }
     const wish = {
       ...question(partition),
       truncate: flags.truncate,
       indexIntervalBytes: INDEX_INTERVAL_BYTES,
-      ...lock,
+      // A log by itself, as `openLog` makes it, has its lock inside.
+      lock: join(logDirectory ?? directory, '.lock'),
     }
     done.push({ directory, repaired: inspected(() => repairPartition(wish)) })
   }

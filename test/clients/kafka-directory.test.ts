@@ -72,6 +72,20 @@ function withoutCompacted(lines: string): string[] {
   return lines.split('\n').filter(line => !line.startsWith('records compacted-'))
 }
 
+/** Of the records of a round, and of those before it, only a segment's worth and the newest of each key are left. */
+const COMPACTED_RECORDS_MAX = 4300
+
+/** The digest once the cleaner of the running broker has been over the topic. */
+async function digestWhenCompacted(node: KafkaNode): Promise<string> {
+  for (let attempt = 0; ; attempt++) {
+    const lines = await digest(node)
+    const counts = [...lines.matchAll(/^records compacted-\d \S+ count (\d+)/gm)].map(([, count]) => Number(count))
+    expect(counts).toHaveLength(2)
+    if (counts.every(count => count <= COMPACTED_RECORDS_MAX)) return lines
+    if (attempt === 10) throw new Error(`the topic was not compacted: ${counts.join(', ')} records are left`)
+  }
+}
+
 /** Hash of each file below the directories of these topics. */
 function filesOf(dataDirectory: string, topics: readonly string[]): Record<string, string> {
   const hashes: Record<string, string> = {}
@@ -117,13 +131,15 @@ async function dumpFindsNothing(dataDirectory: string): Promise<void> {
   expect(decoded.stdout).toMatch(/"type":"TOPIC_RECORD"/)
 }
 
-/** It calls every segment but the first, and every hole that compaction leaves, "non-consecutive": that alone is no fault. */
+/** It calls every segment but the first, and every hole that compaction leaves, "non-consecutive": that alone is no fault.
+ *  Nor is the time of a batch that compaction emptied but keeps for its producer: Kafka's cleaner leaves the header's largest timestamp, and
+ *  indexes it, and its dump tool, which looks at records alone, finds -1. */
 function complaintsOf(output: string): string[] {
-  return output
-    .split('\n')
-    .filter(line =>
-      /Mismatches in|[Cc]orrupt|Exception|Found timestamp mismatch|Found out of order|isvalid: false/.test(line),
-    )
+  const lines = output.split('\n').filter(line => !/^ {2}Index timestamp: \d+, log timestamp: -1$/.test(line))
+  return lines.filter((line, at) => {
+    if (/Found timestamp mismatch/.test(line)) return /^ {2}Index timestamp: /.test(lines[at + 1] ?? '')
+    return /Mismatches in|[Cc]orrupt|Exception|Found out of order|isvalid: false/.test(line)
+  })
 }
 
 describe('a directory of a fixed quorum', () => {
@@ -160,7 +176,7 @@ describe('a directory of a fixed quorum', () => {
         expect(withoutCompacted(await digest(node))).toEqual(withoutCompacted(before))
         expect(withoutCompacted(await digest(node, 'read_committed'))).toEqual(withoutCompacted(committed))
         await java('more', node.bootstrap, String(++round))
-        before = await digest(node)
+        before = await digestWhenCompacted(node)
         await stopMillrace(signal)
         if (signal === 'SIGTERM') await verifyFindsNothing(node.dataDirectory)
         expect(filesOf(node.dataDirectory, ['__transaction_state', '__share_group_state'])).toEqual(kept)

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseSnapshotFileName } from '#metadata'
 import { nativeBatchCodec } from '#native'
@@ -206,6 +207,25 @@ describe('an incomplete directory opens', () => {
     expect(broker.broker.services.image().features).toEqual(features)
     await broker.stop()
   })
+})
+
+/** One message of the format that Kafka wrote before 0.10: crc, magic 0, attributes, key, value. */
+function oldMessage(value: string): Buffer {
+  const body = Buffer.concat([Buffer.from([0, 0, 0xff, 0xff, 0xff, 0xff]), Buffer.alloc(4), Buffer.from(value)])
+  body.writeInt32BE(value.length, 6)
+  const header = Buffer.alloc(16)
+  header.writeInt32BE(body.length + 4, 8)
+  header.writeUInt32BE(crc32(body), 12)
+  return Buffer.concat([header, body])
+}
+
+test('a partition in a format from before 0.11 is left as it is, and the others are served', async () => {
+  const topicId = await fill()
+  const directory = join(path, 'filler-0-0')
+  writeFileSync(join(directory, `${'0'.repeat(20)}.log`), oldMessage('old'))
+  const before = readFileSync(join(directory, `${'0'.repeat(20)}.log`))
+  await expectServed(topicId)
+  expect(readFileSync(join(directory, `${'0'.repeat(20)}.log`))).toEqual(before)
 })
 
 describe('what cannot be carried is refused, untouched', () => {

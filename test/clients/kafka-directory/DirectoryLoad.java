@@ -203,7 +203,7 @@ public class DirectoryLoad {
   static void more(String bootstrap, String round, boolean withTransactions) throws Exception {
     int from = 100_000 * Integer.parseInt(round);
     for (String codec : CODECS) send(bootstrap, codec, "codec-" + codec, 2, from, 800, 700);
-    send(bootstrap, "zstd", "compacted", 2, from, 3000, 300);
+    send(bootstrap, "none", "compacted", 2, from, 9000, 300);
     send(bootstrap, "none", "append-time", 1, from, 50, 20);
     send(bootstrap, "none", "empty", 5, from, 50, 20);
     odd(bootstrap, round);
