@@ -1,8 +1,7 @@
 // Owns the reasons for every answer that is knowingly not Apache Kafka's. The answers themselves are in differences.json.
 
 const FILLED = 'offsets of the partition are told with errors too, so that a client can reset without asking again'
-const WORDED =
-  'says what is wrong with the batch where Kafka says nothing; or keeps the log start to answers without an error'
+const WORDED = 'says what is wrong with the batch where Kafka says nothing'
 const STRICT = 'Kafka answers UNKNOWN_SERVER_ERROR'
 const MIN_ISR = 'Kafka formats a node with min.insync.replicas as a cluster-wide setting, for eligible leader replicas'
 const UNFOLDED = 'Kafka folds what is asked twice into one answer; here each is answered'
@@ -15,10 +14,6 @@ const reasons: readonly (readonly [what: RegExp, why: string])[] = [
   [
     /^Fetch: negative bytes in all$/,
     `${STRICT}; here a negative limit is a limit of nothing, and the first batch comes anyway`,
-  ],
-  [
-    /^Produce: a time/,
-    'the batch is judged by its header, so no record is named; without an error the log start is unknown',
   ],
   [/^Produce: /, WORDED],
   [
