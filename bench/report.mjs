@@ -18,7 +18,7 @@ const units = {
   idleRssMB: 'idle RSS MB',
   nanoseconds: 'ns per call',
   appendNs: 'append, ns',
-  burstNs: 'append in a burst of 2 MiB, ns',
+  burstNs: 'append in a burst of 1 MiB, ns',
   batchGB: 'append of 256, GB/s',
   packedGB: 'append of 256 packed, GB/s',
   readNs: 'random read, ns',

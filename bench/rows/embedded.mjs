@@ -10,6 +10,8 @@ import { alternate, median, ratio } from '../rounds.mjs'
 const program = fileURLToPath(new URL('../opponents/embedded-stores.mjs', import.meta.url))
 const recordBytes = 1024
 const peers = ['fs', 'lmdb', 'classic-level']
+/** Memory touched before a run, in data sizes: what it writes and reads with, and what the kernel keeps free besides. */
+const touchedTimes = 12
 /** Figure, and whether more is better. */
 const compared = { appendNs: false, batchGB: true, readNs: false, viewNs: false, scanGB: true }
 
@@ -20,16 +22,16 @@ export async function embeddedRow({ rounds, records = 250_000, directory, log })
     name,
     async run() {
       run += 1
-      const own = join(directory, `${name}-${run}`)
+      const own = join(directory, `${name.replace(' ', '-')}-${run}`)
       mkdirSync(own)
       // What a store writes, twice or three times, with its own overhead.
-      await touchMemory(bytes * 5)
+      await touchMemory(bytes * touchedTimes)
       if (name === 'limit') return limitLoad('embedded', own, bytes)
       const { stdout } = await runLoad(process.execPath, [program, name, own, String(records)])
       return JSON.parse(stdout)
     },
   })
-  const contenders = ['limit', 'millrace', ...peers].map(contender)
+  const contenders = ['limit', 'millrace', 'millrace packed', ...peers].map(contender)
   const samples = await alternate(contenders, { rounds, log })
   const ratios = {}
   for (const [figure, isMore] of Object.entries(compared)) {

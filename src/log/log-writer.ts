@@ -16,7 +16,6 @@ const ONE_BYTE_BELOW = 64
 const NONE = 1
 
 export interface WriterOptions {
-  readonly slots: number
   readonly slotBytes: number
 }
 

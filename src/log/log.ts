@@ -1,5 +1,8 @@
 // Owns an open log as its user holds it: appends, reads, the promises of both, and its end.
 // Never touches a record's bytes. Invariants: every `durable` promise settles; after `close` nothing reaches the core.
+import { resolve } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { EmbeddedHandle } from '#native'
 import { LogError, logErrorOf } from './log-error.ts'
 import { type Ack, type CheckedOptions, checkAck, refuseUnknown } from './log-options.ts'
@@ -9,6 +12,7 @@ import { type AppendInput, bytesOf, type Codec, type RecordInput } from './recor
 import { type KeptRecord, type LogRecord, RecordBatch, RecordView } from './record-view.ts'
 import { recordStarts, Stretch } from './stretch.ts'
 import { Stretches } from './stretches.ts'
+import { readableOf, readableStreamOf, writableOf, writableStreamOf, type WriteStreamOptions } from './streams.ts'
 import { Waiters } from './waiters.ts'
 
 export interface AppendOptions {
@@ -63,6 +67,8 @@ export class Log<Value = Buffer> implements AsyncDisposable {
   readonly #waiters: Waiters
   readonly #codec: Codec<Value> | null
   readonly #ack: Ack
+  /** Nobody in this process writes the log: its files are looked at when something is asked of them. */
+  readonly #isObserver: boolean
 
   /** See `openLog`. */
   constructor(dir: string, options: CheckedOptions<Value>) {
@@ -89,11 +95,10 @@ export class Log<Value = Buffer> implements AsyncDisposable {
     } catch (cause) {
       throw logErrorOf(cause)
     }
-    this.#waiters = new Waiters(this.#handle)
+    this.#isObserver = this.#handle.isObserver
+    this.#waiters = new Waiters(this.#handle, this.#isObserver)
     this.#stretches = new Stretches(this.#handle)
-    this.#writer = options.readOnly
-      ? null
-      : new LogWriter(this.#handle, { slots: options.batchesInFlight, slotBytes: options.batchBytes })
+    this.#writer = options.readOnly ? null : new LogWriter(this.#handle, { slotBytes: options.batchBytes })
     if (this.#writer !== null) sealAtExit(this)
   }
 
@@ -243,6 +248,7 @@ export class Log<Value = Buffer> implements AsyncDisposable {
 
   /** The first offset whose record has this timestamp or a later one; null when there is none. */
   offsetForTimestamp(timestamp: bigint | number | Date): bigint | null {
+    if (this.#isObserver) return this.#scanForTimestamp(BigInt(Number(timestamp)))
     this.#writer?.seal()
     const found = this.#native(handle => handle.offsetForTimestamp(Number(timestamp)))
     return found === null ? null : BigInt(found)
@@ -262,6 +268,41 @@ export class Log<Value = Buffer> implements AsyncDisposable {
   deleteBefore(offset: bigint | number): bigint {
     this.#writable().seal()
     return BigInt(this.#native(handle => handle.deleteBefore(offsetOf(offset))))
+  }
+
+  /** Copies the log, as it is now, into a directory that does not exist yet; resolves with its end when the copy is on the disk. The log may be
+   *  used meanwhile, except for cutting it. */
+  async snapshot(dir: string): Promise<bigint> {
+    const writer = this.#writable()
+    writer.seal()
+    const into = resolve(dir)
+    this.#native(handle => handle.beginSnapshot(into))
+    let end: number | null = null
+    await this.#waiters.when(() => {
+      end = this.#handle.takeSnapshot(into)
+      return end !== null
+    })
+    return BigInt(end ?? 0)
+  }
+
+  /** Records that own their bytes, as a Node stream: what `read` gives, a batch of at most `maxBytes` in memory at a time. */
+  readable(options: ReadOptions = {}): Readable {
+    return readableOf(this, options)
+  }
+
+  /** A Node stream that appends what is written to it. It takes no more while `highWaterMarkBytes` are not acknowledged. */
+  writable(options: WriteStreamOptions = {}): Writable {
+    return writableOf(this, options)
+  }
+
+  /** As `readable`, for the Web's streams. */
+  readableStream(options: ReadOptions = {}): ReadableStream<KeptRecord<Value>> {
+    return readableStreamOf(this, options)
+  }
+
+  /** As `writable`, for the Web's streams. */
+  writableStream(options: WriteStreamOptions = {}): WritableStream<AppendInput<Value>> {
+    return writableStreamOf(this, options)
   }
 
   /** Writes and syncs what was appended and lets go of the directory. */
@@ -302,6 +343,12 @@ export class Log<Value = Buffer> implements AsyncDisposable {
     this.#handle.close()
   }
 
+  /** Without the writer's time index every record is looked at. */
+  #scanForTimestamp(timestamp: bigint): bigint | null {
+    for (const record of this.scan()) if (record.timestamp >= timestamp) return record.offset
+    return null
+  }
+
   #write(writer: LogWriter, record: unknown, value: Uint8Array | null | undefined, wantsSync: boolean): number {
     const bytes = value ?? null
     return bytes !== null && (record instanceof Uint8Array || typeof record === 'string')
@@ -328,9 +375,10 @@ export class Log<Value = Buffer> implements AsyncDisposable {
     return this.#writer
   }
 
-  /** Makes what this handle has appended readable. */
+  /** Makes what this handle has appended readable, and what another process has. */
   #bringIntoReach(offset: number): void {
     const writer = this.#writer
+    if (this.#isObserver) this.#native(handle => handle.observe())
     if (writer === null || offset >= writer.nextOffset) return
     writer.seal()
     this.#native(handle => handle.flush())
@@ -347,6 +395,7 @@ export class Log<Value = Buffer> implements AsyncDisposable {
   }
 
   #range(options: ScanOptions, follow = false): { from: number; to: number } {
+    if (this.#isObserver) this.#native(handle => handle.observe())
     const start = Number(this.startOffset)
     const end = Number(this.endOffset)
     const from = options.from === undefined ? start : offsetOf(options.from)

@@ -146,6 +146,8 @@ export interface RawStretch {
 
 /** The class `NativeEmbeddedLog` as the binding exports it. */
 export interface RawEmbeddedLog {
+  readonly isObserver: boolean
+  observe(): void
   page(): ArrayBuffer | null
   copyPage(page: Uint8Array): void
   wantWake(): void
@@ -184,6 +186,8 @@ export interface RawEmbeddedLog {
   offsetForTimestamp(timestamp: number): number | null
   truncate(offset: number): number
   deleteBefore(offset: number): number
+  beginSnapshot(dir: string): void
+  takeSnapshot(dir: string): number | null
   lastFailure(): { code: string; message: string } | null
   close(): void
 }

@@ -15,7 +15,7 @@ const WAKE_WANTED = 16
 
 export interface EmbeddedHandleOptions {
   readonly dir: string
-  /** Null: a reader beside the writer in this process. */
+  /** Null: a reader, beside the writer in this process or of the files as they are. */
   readonly writer: EmbeddedOptions | null
   /** Called on this thread some time after `wantWake`, once the numbers have moved. */
   readonly onWake: () => void
@@ -49,6 +49,17 @@ export class EmbeddedHandle {
 
   get isClosed(): boolean {
     return this.#closed
+  }
+
+  /** Whether the files are looked at only by `observe`: nobody in this process writes them. */
+  get isObserver(): boolean {
+    return this.#raw.isObserver
+  }
+
+  /** Looks at the files again. */
+  observe(): void {
+    if (!this.#closed) callNative(() => this.#raw.observe())
+    this.refresh()
   }
 
   /** Brings a copied page up to date; to be called before its numbers are read. A lent one always is. */
@@ -174,6 +185,17 @@ export class EmbeddedHandle {
   deleteBefore(offset: number): number {
     this.#assertOpen()
     return callNative(() => this.#raw.deleteBefore(offset))
+  }
+
+  /** Begins a copy in a directory that does not exist yet. */
+  beginSnapshot(dir: string): void {
+    this.#assertOpen()
+    callNative(() => this.#raw.beginSnapshot(dir))
+  }
+
+  /** The end offset of the finished copy, null while it is not finished. */
+  takeSnapshot(dir: string): number | null {
+    return callNative(() => this.#raw.takeSnapshot(dir))
   }
 
   /** Why records that were accepted are lost. */

@@ -1,9 +1,25 @@
 // The embedded log through its door: what was appended is read back, in every form, also by others and after it was opened again.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type KeptRecord, type Log, LogError, type LogOptions, openLog, PackedRecords } from '#log'
+import { EmbeddedHandle, type EmbeddedOptions } from '#native'
+import { LogWriter } from '../../src/log/log-writer.ts'
+
+const WRITER: EmbeddedOptions = {
+  segmentBytes: 1 << 30,
+  segmentMs: Number.MAX_SAFE_INTEGER,
+  indexIntervalBytes: 4096,
+  fileDeleteDelayMs: 0,
+  slots: 4,
+  slotBytes: 1024,
+  verifyChecksums: true,
+}
 
 let parent: string
 let dir: string
@@ -216,4 +232,104 @@ test('records of a batch end with the batch', async () => {
   const iterators: Iterator<unknown>[] = []
   for await (const batch of log.read()) iterators.push(batch[Symbol.iterator]())
   expect(await codeOf(() => iterators[0]?.next())).toBe('STALE_VIEW')
+})
+
+test('a reader needs no writer, and follows one in another process', async () => {
+  expect(await codeOf(() => openLog(join(parent, 'nothing-0'), { readOnly: true }))).toBe('NOT_FOUND')
+  const values = Array.from({ length: 3000 }, (_, index) => `${index}`.padStart(600, '.'))
+  {
+    await using log = await openLog(dir, { segmentBytes: 1024 * 1024 })
+    for (const value of values) log.appendOne(value)
+    log.appendOne({ value: 'late', timestamp: 9_000_000_000_000 })
+  }
+  await using reader = await openLog(dir, { readOnly: true })
+  expect(reader.endOffset).toBe(3001n)
+  expect(await valuesOf(reader)).toEqual([...values, 'late'])
+  expect(String(reader.get(1234)?.value)).toBe(values[1234])
+  expect(reader.offsetForTimestamp(9_000_000_000_000)).toBe(3000n)
+  const stop = new AbortController()
+  const seen: string[] = []
+  const following = (async () => {
+    for await (const batch of reader.read({ from: 3001, follow: true, signal: stop.signal })) {
+      for (const record of batch) seen.push(String(record.value))
+      if (seen.length === 40) stop.abort(new Error('enough'))
+    }
+  })()
+  const program = `import { openLog } from 'millrace/log'
+    const log = await openLog(process.argv[1])
+    for (let index = 0; index < 40; index += 1) await log.appendOne(String(index)).durable
+    await log.close()`
+  const writer = spawn(process.execPath, ['--input-type=module', '-e', program, dir], { stdio: 'inherit' })
+  await expect(following).rejects.toThrow('enough')
+  await once(writer, 'close')
+  expect(seen).toEqual(Array.from({ length: 40 }, (_, index) => String(index)))
+})
+
+test('a snapshot is the log of one moment', async () => {
+  await using log = await openLog(dir, { segmentBytes: 1024 * 1024 })
+  for (let index = 0; index < 5000; index += 1) log.appendOne(`${index}`.padStart(700, '.'))
+  log.deleteBefore(100)
+  const copy = join(parent, 'copy-0')
+  const copied = log.snapshot(copy)
+  for (let index = 0; index < 1000; index += 1) log.appendOne('later')
+  expect(await copied).toBe(5000n)
+  expect(await codeOf(() => log.snapshot(copy))).toBe('INVALID_ARGUMENT')
+  await using opened = await openLog(copy)
+  expect([opened.startOffset, opened.endOffset]).toEqual([100n, 5000n])
+  let expected = 100
+  for (const record of opened.scan()) {
+    expect(String(record.value)).toBe(`${expected}`.padStart(700, '.'))
+    expected += 1
+  }
+  expect(expected).toBe(5000)
+})
+
+test('old segments go by size, and views of them stay', async () => {
+  await using log = await openLog(dir, {
+    segmentBytes: 1024 * 1024,
+    retentionBytes: 2 * 1024 * 1024,
+    fileDeleteDelayMs: 0,
+  })
+  for (let index = 0; index < 100; index += 1) log.appendOne(Buffer.alloc(1000, 1))
+  const view = log.get(0)
+  for (let index = 0; index < 10_000; index += 1) log.appendOne(Buffer.alloc(1000, 2))
+  await log.flush()
+  while (log.startOffset === 0n) await new Promise(resolve => setTimeout(resolve, 5))
+  expect(view?.value?.equals(Buffer.alloc(1000, 1))).toBe(true)
+  expect(log.get(0)).toBeUndefined()
+  expect(log.get(log.startOffset)?.valueBytes).toBe(1000)
+})
+
+test('streams of both kinds carry records both ways', async () => {
+  await using log = await openLog(dir)
+  const values = Array.from({ length: 500 }, (_, index) => `${index}`.padStart(200, '.'))
+  await pipeline(Readable.from(values.slice(0, 250)), log.writable({ highWaterMarkBytes: 1000 }))
+  expect(log.endOffset).toBe(250n)
+  const writer = log.writableStream({ highWaterMarkBytes: 1000 }).getWriter()
+  for (const value of values.slice(250)) await writer.write(value)
+  await writer.close()
+  const fromNode: string[] = []
+  for await (const record of log.readable({ maxBytes: 1 })) fromNode.push(String((record as KeptRecord).value))
+  expect(fromNode).toEqual(values)
+  const fromWeb: string[] = []
+  for await (const record of log.readableStream()) fromWeb.push(String(record.value))
+  expect(fromWeb).toEqual(values)
+  const stop = new AbortController()
+  const following = log.readable({ follow: true, signal: stop.signal, from: 499 })
+  setTimeout(() => stop.abort(new Error('stopped')), 20)
+  await expect(following.toArray()).rejects.toThrow('stopped')
+})
+
+test('a host that lends no memory gets copies', async () => {
+  const handle = new EmbeddedHandle({ dir, writer: WRITER, onWake: () => {}, lend: false })
+  expect([handle.mayLend, handle.arena()]).toEqual([false, null])
+  const writer = new LogWriter(handle, { slotBytes: WRITER.slotBytes })
+  for (let index = 0; index < 100; index += 1) writer.appendValue(Buffer.from(`value ${index}`), false)
+  writer.seal()
+  handle.flush()
+  handle.refresh()
+  expect(handle.writtenOffset).toBe(100)
+  const stretch = handle.stretch(50, 64 * 1024)
+  expect([stretch?.isMapped, stretch?.baseOffset, stretch?.endOffset]).toEqual([false, 0, 100])
+  handle.close()
 })

@@ -3,8 +3,8 @@
 use crate::convert::{Code, Result, limit, small, waker};
 use crate::external::{JsBytes, Lendable, copied, lend};
 use millrace_embedded::{
-    Handover, ReadAhead, SealedSlot, Store, StoreError, StoreOptions, Stretch, StretchBytes,
-    Watcher,
+    Handover, Observer, ReadAhead, SealedSlot, Store, StoreError, StoreOptions, Stretch,
+    StretchBytes, Watcher,
 };
 use millrace_host::arena::Arena;
 use millrace_host::disk::mappable::Mapping;
@@ -102,9 +102,15 @@ pub struct EmbeddedFailure {
     pub message: String,
 }
 
+/// Where a handle reads: from a log that this process has open for writing, or from files that another may be writing.
+enum Source {
+    Store(Arc<Store>),
+    Observer(Observer),
+}
+
 #[napi]
 pub struct NativeEmbeddedLog {
-    store: Arc<Store>,
+    source: Source,
     watcher: Arc<Watcher>,
     ahead: ReadAhead,
     is_writer: bool,
@@ -112,7 +118,7 @@ pub struct NativeEmbeddedLog {
 
 #[napi]
 impl NativeEmbeddedLog {
-    /// With options: the writer. Without: a reader beside the writer in this process, or NO_WRITER.
+    /// With options: the writer. Without: a reader beside the writer in this process, else of the files as they are.
     #[napi(constructor)]
     pub fn new(
         env: Env,
@@ -122,6 +128,8 @@ impl NativeEmbeddedLog {
     ) -> Result<NativeEmbeddedLog, Code> {
         let wake = waker(&env, &on_wake)?;
         let is_writer = options.is_some();
+        let watcher = Arc::new(Watcher::new(wake));
+        let dir = Path::new(&dir);
         let store = match options {
             Some(options) => {
                 let options = StoreOptions {
@@ -138,23 +146,50 @@ impl NativeEmbeddedLog {
                     slot_bytes: options.slot_bytes as usize,
                     verify_checksums: options.verify_checksums,
                 };
-                Store::open(Path::new(&dir), options).map_err(failed)?
+                Some(Store::open(dir, options).map_err(failed)?)
             }
-            None => Store::attach(Path::new(&dir)).ok_or_else(|| {
-                failed(StoreError::new(
-                    "NO_WRITER",
-                    "no writer in this process has the log open",
-                ))
-            })?,
+            None => Store::attach(dir),
         };
-        let watcher = Arc::new(Watcher::new(wake));
-        store.watch(&watcher);
+        let source = match store {
+            Some(store) => {
+                store.watch(&watcher);
+                Source::Store(store)
+            }
+            None => {
+                Source::Observer(Observer::open(dir, Arc::downgrade(&watcher)).map_err(failed)?)
+            }
+        };
         Ok(NativeEmbeddedLog {
-            store,
+            source,
             watcher,
             ahead: ReadAhead::default(),
             is_writer,
         })
+    }
+
+    fn store(&self) -> Result<&Arc<Store>, Code> {
+        match &self.source {
+            Source::Store(store) => Ok(store),
+            Source::Observer(_) => Err(failed(StoreError::new(
+                "READ_ONLY",
+                "no writer in this process has the log open",
+            ))),
+        }
+    }
+
+    /// Whether the files are looked at only when `observe` is called: nobody in this process writes them.
+    #[napi(getter)]
+    pub fn is_observer(&self) -> bool {
+        matches!(self.source, Source::Observer(_))
+    }
+
+    /// Looks at the files again; nothing to do beside a writer in this process.
+    #[napi]
+    pub fn observe(&self) -> Result<(), Code> {
+        match &self.source {
+            Source::Store(_) => Ok(()),
+            Source::Observer(observer) => observer.observe().map_err(failed),
+        }
     }
 
     /// The page of numbers `embedded/src/progress.rs` draws, or null where the host lends no memory.
@@ -179,7 +214,7 @@ impl NativeEmbeddedLog {
     /// The slots to fill, or null where the host lends no memory.
     #[napi]
     pub fn arena(&self, env: Env) -> Result<Option<JsBytes>, Code> {
-        lend(&env, LentArena(Arc::clone(self.store.arena()))).map_err(refused)
+        lend(&env, LentArena(Arc::clone(self.store()?.arena()))).map_err(refused)
     }
 
     #[napi]
@@ -204,7 +239,7 @@ impl NativeEmbeddedLog {
             records: summary(record_count, base_timestamp, max_timestamp),
         };
         let next = self
-            .store
+            .store()?
             .hand_over(sealed, handover(base_offset, wants_sync, failures))
             .map_err(failed)?;
         Ok(u32::try_from(next).expect("few slots"))
@@ -226,7 +261,7 @@ impl NativeEmbeddedLog {
         wants_sync: bool,
         failures: u32,
     ) -> Result<(), Code> {
-        self.store
+        self.store()?
             .hand_over_owned(
                 batch.to_vec(),
                 summary(record_count, base_timestamp, max_timestamp),
@@ -247,7 +282,7 @@ impl NativeEmbeddedLog {
         failures: u32,
     ) -> Result<Vec<u32>, Code> {
         let (count, next) = self
-            .store
+            .store()?
             .hand_over_packed(
                 packed,
                 timestamp,
@@ -261,13 +296,14 @@ impl NativeEmbeddedLog {
     /// Waits until everything handed over is written or has failed.
     #[napi]
     pub fn flush(&self) -> Result<(), Code> {
-        self.store.flush().map_err(failed)
+        self.store()?.flush().map_err(failed)
     }
 
     /// Asks for a sync of everything handed over so far; does not wait.
     #[napi]
-    pub fn request_sync(&self) {
-        self.store.request_sync();
+    pub fn request_sync(&self) -> Result<(), Code> {
+        self.store()?.request_sync();
+        Ok(())
     }
 
     #[napi]
@@ -278,10 +314,11 @@ impl NativeEmbeddedLog {
         span_bytes: i64,
         may_lend: bool,
     ) -> Result<Option<NativeStretch>, Code> {
-        let stretch = self
-            .store
-            .stretch(offset, small(span_bytes), may_lend)
-            .map_err(failed)?;
+        let stretch = match &self.source {
+            Source::Store(store) => store.stretch(offset, small(span_bytes), may_lend),
+            Source::Observer(observer) => observer.read(offset, small(span_bytes)),
+        };
+        let stretch = stretch.map_err(failed)?;
         stretch
             .map(|stretch| native_stretch(&env, stretch))
             .transpose()
@@ -296,10 +333,10 @@ impl NativeEmbeddedLog {
         may_lend: bool,
     ) -> Result<Option<NativeStretch>, Code> {
         let max_bytes = small(max_bytes);
-        let stretch = if may_lend {
-            self.ahead.read(&self.store, offset, max_bytes)
-        } else {
-            self.store.read(offset, max_bytes, false)
+        let stretch = match &self.source {
+            Source::Store(store) if may_lend => self.ahead.read(store, offset, max_bytes),
+            Source::Store(store) => store.read(offset, max_bytes, false),
+            Source::Observer(observer) => observer.read(offset, max_bytes),
         };
         let stretch = stretch.map_err(failed)?;
         stretch
@@ -309,22 +346,44 @@ impl NativeEmbeddedLog {
 
     #[napi]
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<i64>, Code> {
-        self.store.offset_for_timestamp(timestamp).map_err(failed)
+        self.store()?
+            .offset_for_timestamp(timestamp)
+            .map_err(failed)
     }
 
     #[napi]
     pub fn truncate(&self, offset: i64) -> Result<i64, Code> {
-        self.store.truncate(offset).map_err(failed)
+        self.store()?.truncate(offset).map_err(failed)
     }
 
     #[napi]
     pub fn delete_before(&self, offset: i64) -> Result<i64, Code> {
-        self.store.delete_before(offset).map_err(failed)
+        self.store()?.delete_before(offset).map_err(failed)
+    }
+
+    /// Begins a copy of the log in a directory that does not exist yet.
+    #[napi]
+    pub fn begin_snapshot(&self, dir: String) -> Result<(), Code> {
+        self.store()?
+            .begin_snapshot(Path::new(&dir))
+            .map_err(failed)
+    }
+
+    /// The end offset of the finished copy in that directory, null while it is not finished; throws when it failed.
+    #[napi]
+    pub fn take_snapshot(&self, dir: String) -> Result<Option<i64>, Code> {
+        self.store()?
+            .take_snapshot(Path::new(&dir))
+            .transpose()
+            .map_err(failed)
     }
 
     #[napi]
     pub fn last_failure(&self) -> Option<EmbeddedFailure> {
-        self.store.last_failure().map(|failure| EmbeddedFailure {
+        let Source::Store(store) = &self.source else {
+            return None;
+        };
+        store.last_failure().map(|failure| EmbeddedFailure {
             code: failure.code.to_owned(),
             message: failure.message,
         })
@@ -333,8 +392,10 @@ impl NativeEmbeddedLog {
     #[napi]
     pub fn close(&self) -> Result<(), Code> {
         self.watcher.stop();
-        if self.is_writer {
-            self.store.close().map_err(failed)?;
+        if let Source::Store(store) = &self.source
+            && self.is_writer
+        {
+            store.close().map_err(failed)?;
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use millrace_log::{Log, LogConfig, OpenHints};
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
 use crate::progress::{Progress, Watcher};
+use crate::snapshot::SnapshotOutcome;
 use crate::stretch::Stretch;
 use crate::syncing::SyncWishes;
 use crate::writing::Queue;
@@ -65,6 +66,8 @@ pub struct Store {
     pub(crate) wishes: Mutex<SyncWishes>,
     pub(crate) wished: Condvar,
     pub(crate) checkpointed: Mutex<Checkpoint>,
+    /// Snapshots that are done and that nobody has asked after yet.
+    pub(crate) snapshots: Mutex<Vec<(PathBuf, SnapshotOutcome)>>,
     progress: Mutex<Progress>,
     watchers: Mutex<Vec<Weak<Watcher>>>,
     last_failure: Mutex<Option<StoreError>>,
@@ -154,6 +157,7 @@ impl Store {
             wishes: Mutex::default(),
             wished: Condvar::new(),
             checkpointed: Mutex::new(checkpoint),
+            snapshots: Mutex::default(),
             progress: Mutex::new(progress),
             watchers: Mutex::default(),
             last_failure: Mutex::default(),

@@ -126,6 +126,14 @@ impl<D: Disk> Log<D> {
         self.active().base_offset
     }
 
+    /// Base offset of the segment whose offsets `offset` falls among.
+    pub fn segment_base_offset_of(&self, offset: i64) -> i64 {
+        let after = self
+            .segments
+            .partition_point(|segment| segment.base_offset <= offset);
+        self.segments[after.saturating_sub(1)].base_offset
+    }
+
     pub fn is_fenced(&self) -> bool {
         self.fenced
     }
