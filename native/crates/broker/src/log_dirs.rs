@@ -47,6 +47,8 @@ pub struct LogDir {
     path: PathBuf,
     pub directory_id: Uuid,
     pub is_clean: bool,
+    /// What an unclean stop left behind was synced since, all of it at once.
+    is_on_disk: bool,
     /// Of the registration this node acts under, for the clean marker: Kafka's controller takes a node that comes back with it for one that lost
     /// nothing. -1 until it is registered.
     broker_epoch: AtomicI64,
@@ -91,6 +93,7 @@ impl LogDir {
         let known = lock(&self.unopened).get(&key).copied().unwrap_or_default();
         let hints = OpenHints {
             clean_shutdown: self.is_clean,
+            is_on_disk: self.is_on_disk,
             recovery_point: known.recovery_point,
             log_start_offset: known.log_start_offset,
             topic_id: None,
@@ -147,6 +150,7 @@ impl LogDir {
     /// A directory that could not be opened: it has its place in the list, and nothing is known of it.
     fn failed(index: u16, path: PathBuf) -> LogDir {
         LogDir {
+            is_on_disk: false,
             index,
             path,
             directory_id: Uuid([0; 16]),
@@ -416,30 +420,32 @@ impl LogDirs {
         let recovery_points = directory.read_checkpoint(OffsetCheckpoint::RecoveryPoint)?;
         let log_starts = directory.read_checkpoint(OffsetCheckpoint::LogStart)?;
         let high_watermarks = directory.read_checkpoint(OffsetCheckpoint::Replication)?;
-        let unopened = partitions.iter().map(|partition| {
-            let key = (partition.topic.clone(), partition.partition);
-            let offsets = CheckpointOffsets {
-                recovery_point: recovery_points.get(&key).copied().unwrap_or(0),
-                log_start_offset: log_starts.get(&key).copied().unwrap_or(0),
-                high_watermark: high_watermarks.get(&key).copied().unwrap_or(0),
-            };
-            (key, offsets)
-        });
+        let unopened: HashMap<_, _> = partitions
+            .iter()
+            .map(|partition| {
+                let key = (partition.topic.clone(), partition.partition);
+                let offsets = CheckpointOffsets {
+                    recovery_point: recovery_points.get(&key).copied().unwrap_or(0),
+                    log_start_offset: log_starts.get(&key).copied().unwrap_or(0),
+                    high_watermark: high_watermarks.get(&key).copied().unwrap_or(0),
+                };
+                (key, offsets)
+            })
+            .collect();
         let mut cleaned = directory.read_checkpoint(OffsetCheckpoint::Cleaner)?;
         // A name whose directory is gone may be another topic's next.
-        cleaned.retain(|key, _| {
-            partitions
-                .iter()
-                .any(|partition| partition.topic == key.0 && partition.partition == key.1)
-        });
+        cleaned.retain(|key, _| unopened.contains_key(key));
         let is_clean = directory.clean_shutdown().is_some() || partitions.is_empty();
+        // One sync instead of several for each partition. Where that fails, recovery syncs what it finds, and says what is wrong.
+        let is_on_disk = !is_clean && directory.sync_file_system().is_ok();
         self.dirs.push(Arc::new(LogDir {
             index,
             path: directory.path().to_path_buf(),
             directory_id: directory.directory_id(),
             is_clean,
+            is_on_disk,
             broker_epoch: AtomicI64::new(-1),
-            unopened: Mutex::new(unopened.collect()),
+            unopened: Mutex::new(unopened),
             cleaned: Mutex::new(cleaned.into_iter().collect()),
             partitions: AtomicUsize::new(partitions.len()),
             directory: Mutex::new(Some(directory)),

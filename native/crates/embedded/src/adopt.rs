@@ -35,6 +35,7 @@ pub fn adopt(dir: &Path) -> Result<Option<AdoptedLog>, StoreError> {
         recovery_point: found.recovery_point,
         log_start_offset: found.log_start_offset,
         topic_id: None,
+        is_on_disk: false,
     };
     let mut log = Log::open(disk, dir, LogConfig::default(), hints, clock::wall_ms())?;
     let adopted = AdoptedLog {

@@ -126,6 +126,7 @@ impl Store {
             log_start_offset: found.log_start_offset,
             // A topic's id is the controller's to give: a broker that adopts the log writes it.
             topic_id: None,
+            is_on_disk: false,
         };
         let log = Log::open(
             disk.clone(),

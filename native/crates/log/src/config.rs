@@ -110,6 +110,8 @@ impl LogConfig {
 pub struct OpenHints {
     /// The clean-shutdown marker was there: files are what their owner left.
     pub clean_shutdown: bool,
+    /// After an unclean stop: names and bytes as they are now are on disk, because the whole file system was synced since.
+    pub is_on_disk: bool,
     /// From recovery-point-offset-checkpoint: everything below was synced. 0 when unknown.
     pub recovery_point: i64,
     /// From log-start-offset-checkpoint. 0 when unknown.

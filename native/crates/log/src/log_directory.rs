@@ -172,6 +172,13 @@ impl<D: Disk> LogDirectory<D> {
         self.clean_shutdown
     }
 
+    /// Makes everything in the directory survive power loss, whoever wrote it.
+    pub fn sync_file_system(&self) -> Result<(), StorageError> {
+        self.disk
+            .sync_file_system(&self.path)
+            .attempt("sync", &self.path)
+    }
+
     pub fn partition_path(&self, topic: &str, partition: i32) -> PathBuf {
         self.path.join(partition_directory_name(topic, partition))
     }

@@ -23,6 +23,8 @@ trait World: Disk {
     fn kill(&self);
     /// The power is gone. False when this disk cannot show that; then it is a kill.
     fn lose_power(&self, seed: u64) -> bool;
+    /// What a power loss would take is safe from now on.
+    fn sync_everything(&self);
 }
 
 impl World for MemoryDisk {
@@ -38,6 +40,10 @@ impl World for MemoryDisk {
         });
         true
     }
+
+    fn sync_everything(&self) {
+        self.sync_file_system(Path::new("/")).expect("sync");
+    }
 }
 
 impl World for PosixDisk {
@@ -46,6 +52,9 @@ impl World for PosixDisk {
     fn lose_power(&self, _seed: u64) -> bool {
         false
     }
+
+    /// Nothing is ever lost here, and the real call waits for whatever else the machine writes.
+    fn sync_everything(&self) {}
 }
 
 struct Model<D: World> {
@@ -334,8 +343,14 @@ impl<D: World> Model<D> {
     }
 
     fn reopen(&mut self, clean_shutdown: bool) {
+        // What a broker does once for all logs of a directory after an unclean stop, and what it does where it cannot.
+        let is_on_disk = !clean_shutdown && self.batches.len() % 2 == 1;
+        if is_on_disk {
+            self.disk.sync_everything();
+        }
         let hints = OpenHints {
             clean_shutdown,
+            is_on_disk,
             recovery_point: self.recovery_point,
             log_start_offset: self.log_start_checkpoint,
             topic_id: None,

@@ -219,21 +219,26 @@ impl<D: Disk> Log<D> {
                 // Closed in order and damaged since: check what can be checked.
                 Err(ReadError::Corrupt { .. } | ReadError::OffsetOutOfRange { .. }) => {
                     let base_offset = self.active().base_offset;
-                    return self.recover(hints.recovery_point.min(base_offset), now_ms, progress);
+                    let recovery_point = hints.recovery_point.min(base_offset);
+                    let hints = OpenHints {
+                        recovery_point,
+                        ..hints
+                    };
+                    return self.recover(hints, now_ms, progress);
                 }
             }
         }
-        self.recover(hints.recovery_point, now_ms, progress)
+        self.recover(hints, now_ms, progress)
     }
 
     /// Checks every batch behind the recovery point, in the segment that holds it and all later ones.
     fn recover(
         &mut self,
-        recovery_point: i64,
+        hints: OpenHints,
         now_ms: i64,
         progress: &RecoveryProgress,
     ) -> Result<(), OpenError> {
-        let recovery_point = recovery_point.max(0);
+        let recovery_point = hints.recovery_point.max(0);
         let first = self
             .segments
             .partition_point(|segment| segment.base_offset <= recovery_point)
@@ -273,7 +278,7 @@ impl<D: Disk> Log<D> {
             self.is_transactional = true;
             self.ensure_txn_index(index)?;
         }
-        self.settle_recovered(first)?;
+        self.settle_recovered(first, hints.is_on_disk)?;
         Ok(())
     }
 
@@ -374,8 +379,10 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    /// Makes what recovery kept durable, so that nothing is served that a second power loss could take back.
-    fn settle_recovered(&mut self, first: usize) -> Result<(), OpenError> {
+    /// Makes what recovery kept durable, so that nothing is served that a second power loss could take back. Where all of it `is_on_disk`, and
+    /// recovery took nothing away, there is nothing to wait for: indexes and leader epochs go with the next sync, and the recovery point
+    /// stays until then.
+    fn settle_recovered(&mut self, first: usize, is_on_disk: bool) -> Result<(), OpenError> {
         let last = self.segments.len() - 1;
         for index in first..=last {
             let is_closed = index < last;
@@ -401,16 +408,19 @@ impl<D: Disk> Log<D> {
                 .attempt("sync", &path)?;
             self.sync.note_directory_change();
         }
+        let has_changed = self.report.truncated_bytes + self.report.unused_bytes > 0
+            || self.report.cleaned_files > 0;
+        if is_on_disk && !has_changed {
+            self.sync.note_on_disk(self.log_end_offset);
+            return Ok(self.release_files()?);
+        }
         // The process that died may not have synced the names either; nothing tells.
         if self.sync.synced_offset == 0 {
             self.sync.note_new_directory();
         } else if self.log_end_offset > self.sync.synced_offset {
             self.sync.note_directory_change();
         }
-        if self.log_end_offset > self.sync.synced_offset
-            || self.report.truncated_bytes + self.report.unused_bytes > 0
-            || self.report.cleaned_files > 0
-        {
+        if self.log_end_offset > self.sync.synced_offset || has_changed {
             self.checkpoint()?;
         }
         self.release_files()?;

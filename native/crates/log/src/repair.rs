@@ -106,6 +106,7 @@ pub fn repair_partition<D: Disk>(
         recovery_point: 0,
         log_start_offset: options.verify.log_start_offset,
         topic_id: None,
+        is_on_disk: false,
     };
     // Checks every batch and writes indexes, transaction indexes and leader epochs anew.
     let opened = Log::open(disk.clone(), dir, options.config.clone(), hints, now_ms);

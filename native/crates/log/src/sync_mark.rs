@@ -174,6 +174,15 @@ impl<D: Disk> SyncState<D> {
         self.recovery_point = synced_offset;
     }
 
+    /// The batches below are on disk; of the indexes nothing is known.
+    pub(crate) fn note_on_disk(&mut self, synced_offset: i64) {
+        assert!(
+            self.recovery_point <= synced_offset,
+            "what is indexed on disk is on disk"
+        );
+        self.synced_offset = synced_offset;
+    }
+
     /// Opened or recovered: the index of the active segment is on disk.
     pub(crate) fn note_synced_index(&mut self, index_entries: IndexEntries) {
         self.index_entries = Some(index_entries);

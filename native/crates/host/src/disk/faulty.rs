@@ -187,6 +187,11 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         self.inner.sync_dir(path)
     }
 
+    fn sync_file_system(&self, path: &Path) -> io::Result<()> {
+        check(&self.plan, Operation::Sync)?;
+        self.inner.sync_file_system(path)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<D::Lock> {
         self.inner.lock(path)
     }

@@ -163,6 +163,10 @@ impl Disk for MappableDisk {
         PosixDisk.modified_ms(path)
     }
 
+    fn sync_file_system(&self, path: &Path) -> io::Result<()> {
+        PosixDisk.sync_file_system(path)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<PosixLock> {
         PosixDisk.lock(path)
     }

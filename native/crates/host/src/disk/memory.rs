@@ -326,6 +326,13 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn sync_file_system(&self, _path: &Path) -> io::Result<()> {
+        let mut state = self.alive();
+        state.files.values_mut().for_each(FileContent::sync);
+        state.directories.values_mut().for_each(Directory::sync);
+        Ok(())
+    }
+
     fn lock(&self, path: &Path) -> io::Result<MemoryLock> {
         let mut state = self.alive();
         let inode = state.open(path, true)?;

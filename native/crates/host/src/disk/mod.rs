@@ -51,6 +51,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and removals in the directory survive power loss.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes everything that was written to the file system of `path` before, by whomever, survive power loss.
+    fn sync_file_system(&self, path: &Path) -> io::Result<()>;
     /// Takes an exclusive lock on the file, creating it. `WouldBlock` when another process, or another holder in this one, has it.
     fn lock(&self, path: &Path) -> io::Result<Self::Lock>;
 

@@ -108,6 +108,12 @@ impl Disk for PosixDisk {
         retry_interrupted(|| rustix::fs::fsync(&dir))
     }
 
+    fn sync_file_system(&self, path: &Path) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = retry_interrupted(|| rustix::fs::open(path, flags, Mode::empty()))?;
+        retry_interrupted(|| rustix::fs::syncfs(&dir))
+    }
+
     fn lock(&self, path: &Path) -> io::Result<PosixLock> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
         let file = retry_interrupted(|| rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)))?;

@@ -235,3 +235,36 @@ fn control_and_transactional_batches_are_kept_by_recovery() {
     drop(log);
     assert_eq!(read_all(&mut open(&disk, small_config())), all);
 }
+
+#[test]
+fn a_log_that_is_on_disk_already_is_recovered_without_a_sync_and_survives_a_power_cut() {
+    let disk = FaultyDisk::new(memory_disk());
+    let mut log = open(&disk, small_config());
+    fill(&mut log, 40, 60);
+    let written = read_all(&mut log);
+    assert_eq!(log.synced_offset(), 0);
+    drop(log);
+    disk.inner().kill();
+    disk.sync_file_system(Path::new("/")).expect("sync");
+    let hints = OpenHints {
+        is_on_disk: true,
+        ..OpenHints::default()
+    };
+    let no_sync = Fault {
+        operation: Some(Operation::Sync),
+        after: 0,
+        failure: Failure::Io,
+        lasting: true,
+    };
+    disk.arm(no_sync);
+    let log = open_with(&disk, small_config(), hints);
+    assert_eq!((log.log_end_offset(), log.synced_offset()), (40, 40));
+    assert_eq!(log.recovery_point(), 0);
+    disk.disarm();
+
+    disk.inner().crash(Crash::KeepSynced);
+    let mut log = open(&disk, small_config());
+    assert_eq!(read_all(&mut log), written);
+    assert_eq!(log.latest_leader_epoch().expect("epochs"), Some(0));
+    assert_eq!(log.recovery_point(), 40);
+}
