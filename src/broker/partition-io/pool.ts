@@ -23,7 +23,7 @@ export interface PartitionIoOptions {
 }
 
 type Outcome =
-  | { readonly figures: JobFigures }
+  | { readonly figures: readonly JobFigures[] }
   | { readonly failure: { readonly code: string; readonly message: string } }
 
 export class PartitionIo {
@@ -44,10 +44,16 @@ export class PartitionIo {
 
   /** Runs one job to its end. Rejects with a NativeError: `CLOSED` once the core has stopped its jobs. */
   async run(job: Job): Promise<JobFigures> {
+    const [figures = {}] = await this.runInTurn([job])
+    return figures
+  }
+
+  /** Runs jobs one after the other in one worker: for many that are short beside the way to a worker. The first that fails ends them. */
+  async runInTurn(jobs: readonly Job[]): Promise<readonly JobFigures[]> {
     if (this.#closed) throw new NativeError('CLOSED', 'the pool partition-io is closed')
     this.#pool ??= this.#start()
     const pool = await this.#pool
-    const outcome = (await pool.run({ handle: this.#handle, job: nativeJob(job) })) as Outcome
+    const outcome = (await pool.run({ handle: this.#handle, jobs: jobs.map(nativeJob) })) as Outcome
     if ('failure' in outcome) throw new NativeError(outcome.failure.code, outcome.failure.message)
     return outcome.figures
   }

@@ -1,10 +1,14 @@
-// Owns the recovery of a publication's partitions after an unclean stop: one job each, side by side, and what is said about it meanwhile.
+// Owns the recovery of a publication's partitions after an unclean stop: one job each, in turns side by side, and what is said about it meanwhile.
 // Never decides what has to be recovered. Invariant: when `recover` resolves, every partition was tried; how it went is the core's to say.
 import { type Host, type Logger, uuidFromBytes } from '#host'
 import { type BrokerHandle, NativeError, type RecoveringPartition } from '#native'
 import type { PartitionIo } from './pool.ts'
 
 const PROGRESS_EVERY_MS = 5_000
+/** Partitions a worker takes at once. Most have little to check, and the way to a worker costs more than that. */
+const TURN_MAX = 64
+/** Turns there are at least for each of the lanes: a long one leaves the others something to do. */
+const TURNS_PER_LANE_MIN = 8
 
 export interface RecoveryOptions {
   readonly partitionIo: PartitionIo
@@ -29,16 +33,25 @@ export async function recover(partitions: readonly RecoveringPartition[], option
     timer = host.timers.setTimer(PROGRESS_EVERY_MS, report)
   })
   const totals = { recoveredSegments: 0, scannedBytes: 0, truncatedBytes: 0, droppedSegments: 0 }
-  const waiting = partitions.values()
-  /** Takes one partition after the other, as its neighbours do, until none waits. */
+  const jobs = partitions.map(({ topicId, partition }) => ({
+    kind: 'recover' as const,
+    topicId: uuidFromBytes(topicId),
+    partition,
+  }))
+  const lanes = partitionIo.concurrency
+  const turn = Math.min(TURN_MAX, Math.ceil(jobs.length / (lanes * TURNS_PER_LANE_MIN)))
+  let next = 0
+  /** Takes one turn after the other, as its neighbours do, until none waits. */
   async function lane(): Promise<void> {
-    for (const { topicId, partition } of waiting) {
-      const figures = await partitionIo.run({ kind: 'recover', topicId: uuidFromBytes(topicId), partition })
-      for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += figures[name] ?? 0
+    while (next < jobs.length) {
+      const first = next
+      next += turn
+      for (const figures of await partitionIo.runInTurn(jobs.slice(first, first + turn)))
+        for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += figures[name] ?? 0
     }
   }
   try {
-    await Promise.all(Array.from({ length: partitionIo.concurrency }, lane))
+    await Promise.all(Array.from({ length: lanes }, lane))
   } catch (error) {
     if (error instanceof NativeError && error.code === 'CLOSED') throw error
     // No worker could be had, or one broke. What was not recovered here is when the publication is taken over, only more slowly.

@@ -6,9 +6,9 @@ const { workerData } = require('node:worker_threads')
 const { partitionIo } = createRequire(__filename)(workerData.addonFile)
 
 /** An error crosses threads as data: a clone of it would lose its code. */
-module.exports = ({ handle, job }) => {
+module.exports = ({ handle, jobs }) => {
   try {
-    return { figures: partitionIo(handle, job) }
+    return { figures: jobs.map(job => partitionIo(handle, job)) }
   } catch (error) {
     return { failure: { code: error.code, message: error.message } }
   }
