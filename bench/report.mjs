@@ -24,6 +24,17 @@ const units = {
   readNs: 'random read, ns',
   viewNs: 'random view, ns',
   scanGB: 'scan, GB/s',
+  createMs: 'create ms',
+  restartMs: 'restart ms',
+  killedRestartMs: 'restart after kill -9 ms',
+  kilobytesPerPartition: 'KB a partition',
+  kilobytesPerConnection: 'KB a connection',
+  firstTouchP99Us: 'first touch p99 µs',
+  oneP99Us: 'one partition p99 µs',
+  manyP99Us: 'many p99 µs',
+  manyOverOneP99: 'many / one',
+  firstAckMs: 'first ack ms',
+  activeGiB: 'active GiB',
 }
 
 const short = value =>

@@ -19,6 +19,8 @@ const rows = {
   '6-saturated': async () => (await import('./rows/durable.mjs')).durableSaturated,
   9: async () => (await import('./rows/embedded.mjs')).embeddedRow,
   10: async () => (await import('./rows/cold-start.mjs')).coldStartRow,
+  11: async () => (await import('./rows/recovery.mjs')).recoveryRow,
+  12: async () => (await import('./rows/partitions.mjs')).partitionsRow,
   crossing: async () => (await import('./micro/crossing.mjs')).crossingRow,
 }
 

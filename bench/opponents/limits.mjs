@@ -1,5 +1,6 @@
 // Owns the bare loops of bench/limits: built on first use, started on a free port, loaded by their own load half.
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { repositoryRoot, run } from '../../test/clients/toolbox/cache.mjs'
 import { freePort } from '../../test/clients/toolbox/free-port.mjs'
@@ -29,3 +30,19 @@ export async function limitLoad(...args) {
 
 /** Makes this much free memory one that the host has behind it, just before a run that will fill it: see bench/README.md. */
 export const touchMemory = bytes => limitLoad('touch', Math.ceil(bytes))
+
+/** Connections that ask once and are silent until `stop`. */
+export async function startIdleConnections(address, count) {
+  const logFile = join(tmpdir(), `millrace-idle-${process.pid}.log`)
+  const opener = await startServer(await limitsBinary(), ['idle-connections', address, String(count)], {
+    ready: /ready/,
+    logFile,
+    keepInputOpen: true,
+  })
+  return {
+    stop: async () => {
+      await opener.stop()
+      rmSync(logFile, { force: true })
+    },
+  }
+}

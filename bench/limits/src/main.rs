@@ -4,12 +4,14 @@
 //! Loads (not measured): `send PORT BYTES CONNECTIONS`, `drain PORT BYTES CONNECTIONS`, `ping PORT COUNT`, `fetch-discard` (see fetch_discard.rs),
 //! `round-robin`, `idle-connections` (see partition_load.rs).
 //! `sync PATH COUNT BYTES RATE` writes and waits for the disk; `embedded DIR BYTES` times the loops under an embedded log (see embedded.rs);
-//! `touch BYTES` prepares memory before a run.
+//! `touch BYTES` prepares memory before a run; `make-directories` and `scan` are limits (see disk_limits.rs), `segments` makes data (segments.rs).
 //! A server prints `ready` when it listens and runs until its standard input closes.
 
+mod disk_limits;
 mod embedded;
 mod fetch_discard;
 mod partition_load;
+mod segments;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -52,6 +54,9 @@ fn main() -> std::io::Result<()> {
             number(7),
         ),
         "idle-connections" => partition_load::idle_connections(text(2), number(3)),
+        "make-directories" => disk_limits::make_directories(text(2), number(3)),
+        "scan" => disk_limits::scan(text(2)),
+        "segments" => segments::write(text(2), number(3), number(4)),
         other => panic!("unknown loop '{other}'"),
     }
 }

@@ -134,13 +134,28 @@ fn produce_request(topic: &str, partition: i32, acks: i16, batch: &[u8]) -> Vec<
 
 /// One batch (magic 2) with one record without a key.
 fn record_batch() -> Vec<u8> {
+    let value = [b'x'; RECORD_BYTES];
+    let mut record = record_head(value.len());
+    record.extend(value);
+    record.push(0); // headers
+    batch_header(&record, 0)
+}
+
+/// A record without a key up to its value. The value and the count of headers follow.
+pub(crate) fn record_head(value_bytes: usize) -> Vec<u8> {
+    let mut body = vec![0, 0, 0, 1]; // attributes, timestamp delta, offset delta, key length -1
+    varint(&mut body, value_bytes as u64 * 2);
+    let mut record = Vec::new();
+    varint(&mut record, (body.len() + value_bytes + 1) as u64 * 2);
+    record.extend(body);
+    record
+}
+
+/// A batch of one record, of which `record` is given and `zeros` bytes are to follow.
+pub(crate) fn batch_header(record: &[u8], zeros: usize) -> Vec<u8> {
     let now_ms = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as i64);
-    let mut record = vec![0, 0, 0, 1]; // attributes, timestamp delta, offset delta, key length -1
-    varint(&mut record, RECORD_BYTES as u64 * 2);
-    record.extend([b'x'; RECORD_BYTES]);
-    record.push(0); // headers
     let mut rest = Vec::new(); // what the checksum covers
     rest.extend(0i16.to_be_bytes()); // attributes
     rest.extend(0i32.to_be_bytes()); // last offset delta
@@ -150,8 +165,9 @@ fn record_batch() -> Vec<u8> {
     rest.extend((-1i16).to_be_bytes());
     rest.extend((-1i32).to_be_bytes());
     rest.extend(1i32.to_be_bytes());
-    varint(&mut rest, record.len() as u64 * 2);
     rest.extend(record);
+    let known = rest.len();
+    rest.resize(known + zeros, 0);
     let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &rest) as u32;
     let mut batch = Vec::new();
     batch.extend(0i64.to_be_bytes());
@@ -159,7 +175,7 @@ fn record_batch() -> Vec<u8> {
     batch.extend((-1i32).to_be_bytes()); // partition leader epoch
     batch.push(2);
     batch.extend(crc.to_be_bytes());
-    batch.extend(rest);
+    batch.extend(&rest[..known]);
     batch
 }
 
