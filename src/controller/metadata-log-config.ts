@@ -16,7 +16,7 @@ export function metadataLogConfig(config: BrokerConfig): TopicNativeConfig {
     messageTimestampBeforeMaxMs: NO_LIMIT,
     messageTimestampAfterMaxMs: NO_LIMIT,
     compressionType: 'producer',
-    compressionLevel: null,
+    compressionLevel: undefined,
     // Cut before snapshots, never compacted.
     compacted: false,
     minCleanableDirtyRatio: 1,

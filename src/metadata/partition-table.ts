@@ -104,17 +104,17 @@ function resolve(topic: TopicConfig): TopicNativeConfig {
   }
 }
 
-function compressionLevel(topic: TopicConfig): number | null {
+function compressionLevel(topic: TopicConfig): number | undefined {
   switch (topic.get('compression.type')) {
     case 'gzip': {
       const level = topic.number('compression.gzip.level')
-      return level === -1 ? null : level
+      return level === -1 ? undefined : level
     }
     case 'lz4':
       return topic.number('compression.lz4.level')
     case 'zstd':
       return topic.number('compression.zstd.level')
     default:
-      return null
+      return undefined
   }
 }

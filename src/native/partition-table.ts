@@ -13,8 +13,8 @@ export interface TopicNativeConfig {
   readonly messageTimestampBeforeMaxMs: number
   readonly messageTimestampAfterMaxMs: number
   readonly compressionType: 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
-  /** Of that codec; null for its own default. */
-  readonly compressionLevel: number | null
+  /** Of that codec; undefined for its own default. */
+  readonly compressionLevel: number | undefined
   readonly compacted: boolean
   readonly minCleanableDirtyRatio: number
   readonly minCompactionLagMs: number

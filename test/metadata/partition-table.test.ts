@@ -44,7 +44,7 @@ describe('the partition table', () => {
         segmentBytes: 1_073_741_824,
         minInsyncReplicas: 2,
         compressionType: 'producer',
-        compressionLevel: null,
+        compressionLevel: undefined,
         compacted: false,
         minCleanableDirtyRatio: 0.5,
         maxCompactionLagMs: Number.MAX_SAFE_INTEGER,

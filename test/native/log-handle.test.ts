@@ -17,7 +17,7 @@ const config: TopicNativeConfig = {
   messageTimestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
   messageTimestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
   compressionType: 'producer',
-  compressionLevel: null,
+  compressionLevel: undefined,
   compacted: false,
   minCleanableDirtyRatio: 0.5,
   minCompactionLagMs: 0,
