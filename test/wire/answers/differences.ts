@@ -3,7 +3,8 @@
 const FILLED = 'offsets of the partition are told with errors too, so that a client can reset without asking again'
 const WORDED = 'says what is wrong with the batch where Kafka says nothing'
 const STRICT = 'Kafka answers UNKNOWN_SERVER_ERROR'
-const MIN_ISR = 'Kafka formats a node with min.insync.replicas as a cluster-wide setting, for eligible leader replicas'
+const MIN_ISR =
+  'Kafka formats a node with min.insync.replicas as a cluster-wide setting, for eligible leader replicas; flush.policy is a setting of ours'
 const UNFOLDED = 'Kafka folds what is asked twice into one answer; here each is answered'
 
 const reasons: readonly (readonly [what: RegExp, why: string])[] = [
