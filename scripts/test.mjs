@@ -97,6 +97,7 @@ async function cargoTests() {
   const { code, output } = await tee('cargo', [
     'test',
     '--workspace',
+    '--no-fail-fast',
     '--locked',
     '--manifest-path',
     'native/Cargo.toml',

@@ -96,6 +96,7 @@ impl LogDir {
             is_on_disk: self.is_on_disk,
             recovery_point: known.recovery_point,
             log_start_offset: known.log_start_offset,
+            cleaned_offset: self.cleaned_offset(topic, partition).unwrap_or(0),
             topic_id: None,
         };
         (hints, known.high_watermark)

@@ -4,7 +4,7 @@ mod support;
 
 use kafka_protocol::messages::FetchResponse;
 use millrace_broker::partition_io::{self, Job};
-use millrace_broker::{BrokerError, Delta, TopicConfig};
+use millrace_broker::{BrokerError, Delta, FlushPolicy, TopicConfig};
 use millrace_log::{CompactionConfig, LogConfig};
 use millrace_record::{BatchBuilder, BatchIter, records};
 use std::collections::HashMap;
@@ -28,6 +28,8 @@ fn compacted() -> TopicConfig {
             },
             ..config.log
         },
+        // The cleaner goes no further than the disk does: here each acknowledged record is there.
+        flush: flush(FlushPolicy::Sync),
         ..config
     }
 }

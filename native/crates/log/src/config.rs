@@ -116,6 +116,8 @@ pub struct OpenHints {
     pub recovery_point: i64,
     /// From log-start-offset-checkpoint. 0 when unknown.
     pub log_start_offset: i64,
+    /// From cleaner-offset-checkpoint: below it compaction may have left holes, whatever the policy is today. 0 when it never ran.
+    pub cleaned_offset: i64,
     /// The topic's id: checked against partition.metadata, which is written if missing.
     pub topic_id: Option<Uuid>,
 }

@@ -353,6 +353,7 @@ impl<D: World> Model<D> {
             is_on_disk,
             recovery_point: self.recovery_point,
             log_start_offset: self.log_start_checkpoint,
+            cleaned_offset: 0,
             topic_id: None,
         };
         self.log =

@@ -250,7 +250,9 @@ impl<D: Disk> Log<D> {
         let mut left = progress.begin(self.segments.len() - first);
         while index < self.segments.len() {
             let base_offset = self.segments[index].base_offset;
-            let is_gap = index > first && base_offset > next_offset && !self.config.compacted;
+            // A topic may have been compacted before its policy was changed: what the cleaner took away was not lost.
+            let may_have_holes = self.config.compacted || base_offset <= hints.cleaned_offset;
+            let is_gap = index > first && base_offset > next_offset && !may_have_holes;
             // Behind a gap: bytes in between were lost with the power, so these never were part of an acknowledged prefix.
             if is_gap || (index > first && base_offset < next_offset) {
                 self.drop_recovered(index, now_ms)?;

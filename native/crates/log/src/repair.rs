@@ -105,6 +105,12 @@ pub fn repair_partition<D: Disk>(
         clean_shutdown: false,
         recovery_point: 0,
         log_start_offset: options.verify.log_start_offset,
+        // Holes are no damage where the topic is or was compacted.
+        cleaned_offset: if options.verify.compacted {
+            i64::MAX
+        } else {
+            0
+        },
         topic_id: None,
         is_on_disk: false,
     };

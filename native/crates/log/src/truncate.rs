@@ -10,7 +10,8 @@ use crate::names::{INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX
 use crate::segment::Segment;
 
 impl<D: Disk> Log<D> {
-    /// Removes every batch that ends at or behind `offset` and returns the new log end offset: `offset`, or the base of the batch that held it.
+    /// Removes every batch that ends at or behind `offset` and returns the new log end offset: `offset`, or the base of the batch that held it;
+    /// where compaction left a hole there, the end of the batch before it.
     /// Waits for the disk. The caller checkpoints the recovery point afterwards: an older, higher one in the file would hide later damage.
     pub fn truncate(&mut self, offset: i64, now_ms: i64) -> Result<i64, ReadError> {
         if offset >= self.log_end_offset {
@@ -80,7 +81,11 @@ impl<D: Disk> Log<D> {
                 last.truncate(&self.files, &self.config, located.position, end_offset)?;
                 end_offset
             }
-            None => offset,
+            // The cut is in a hole: the end is where the batches end, as the next open will find it.
+            None => {
+                let next_offset = last.next_offset(&self.files, &self.config)?;
+                next_offset.max(self.log_start_offset.min(offset))
+            }
         };
         self.log_end_offset = end_offset;
         self.log_start_offset = self.log_start_offset.min(end_offset);

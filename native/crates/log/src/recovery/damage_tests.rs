@@ -255,6 +255,35 @@ fn only_bytes_behind_the_recovery_point_are_read() {
 }
 
 #[test]
+fn a_hole_that_the_cleaner_left_is_no_gap_after_the_policy_changed() {
+    let disk = memory_disk();
+    let mut log = open(&disk, small_config());
+    fill(&mut log, 80, 150);
+    let all = read_all(&mut log);
+    log.close(true).expect("close");
+    let names: Vec<String> = file_names(&disk)
+        .into_iter()
+        .filter(|name| name.ends_with(".log"))
+        .collect();
+    let base_offset = |name: &str| name[..20].parse::<i64>().expect("digits");
+    let (second, third) = (base_offset(&names[1]), base_offset(&names[2]));
+    disk.remove_file(&crate::test_log::file_path(&names[1]))
+        .expect("remove");
+    let hints = |cleaned_offset| OpenHints {
+        cleaned_offset,
+        ..OpenHints::default()
+    };
+    let kept = [&all[..second as usize], &all[third as usize..]].concat();
+    assert_eq!(
+        read_all(&mut open_with(&disk, small_config(), hints(third))),
+        kept
+    );
+    // Beyond what was cleaned nothing explains a gap.
+    let mut log = open_with(&disk, small_config(), hints(third - 1));
+    assert_eq!(read_all(&mut log), all[..second as usize]);
+}
+
+#[test]
 fn segments_behind_damage_or_a_gap_do_not_come_back() {
     for damage in ["flip", "short", "gone"] {
         let disk = memory_disk();

@@ -361,6 +361,7 @@ fn a_flipped_bit_of_a_checkpoint_is_detected_or_serves_what_was_written() {
                     .find(|row| row.topic == "topic" && row.partition == 0);
                 let found = row.map_or(0, |row| row.offset);
                 let hints = OpenHints {
+                    cleaned_offset: 0,
                     is_on_disk: false,
                     clean_shutdown: false,
                     recovery_point: if checkpoint == OffsetCheckpoint::RecoveryPoint {
