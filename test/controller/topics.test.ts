@@ -20,7 +20,7 @@ describe('CreateTopics', () => {
       replicationFactor: 1,
     })
     expect(created?.topicId).toMatch(/^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/)
-    expect(created?.configs).toHaveLength(33)
+    expect(created?.configs).toHaveLength(34)
     expect(created?.configs?.find(({ name }) => name === 'segment.bytes')).toEqual({
       name: 'segment.bytes',
       value: '1073741824',

@@ -56,6 +56,8 @@ pub struct LogDir {
     directory: Mutex<Option<LogDirectory<PosixDisk>>>,
     /// Partitions that lie here and whose log nobody has opened yet, with what the checkpoints say of them.
     unopened: Mutex<HashMap<(String, i32), CheckpointOffsets>>,
+    /// Those of them that were tried in vain.
+    unopenable: Mutex<HashSet<(String, i32)>>,
     /// First dirty offsets of compacted logs; the file is written while this is held.
     cleaned: Mutex<HashMap<(String, i32), i64>>,
     partitions: AtomicUsize,
@@ -148,6 +150,15 @@ impl LogDir {
         lock(&self.unopened).keys().cloned().collect()
     }
 
+    /// The cluster has this partition here, but its log cannot be opened: it stays where it is, for whoever mends it.
+    pub fn note_unopenable(&self, topic: &str, partition: i32) {
+        lock(&self.unopenable).insert((topic.to_string(), partition));
+    }
+
+    fn is_unopenable(&self, name: &(String, i32)) -> bool {
+        lock(&self.unopenable).contains(name)
+    }
+
     /// A directory that could not be opened: it has its place in the list, and nothing is known of it.
     fn failed(index: u16, path: PathBuf) -> LogDir {
         LogDir {
@@ -159,6 +170,7 @@ impl LogDir {
             broker_epoch: AtomicI64::new(-1),
             directory: Mutex::new(None),
             unopened: Mutex::default(),
+            unopenable: Mutex::default(),
             cleaned: Mutex::default(),
             partitions: AtomicUsize::new(0),
             is_offline: AtomicBool::new(true),
@@ -447,6 +459,7 @@ impl LogDirs {
             is_on_disk,
             broker_epoch: AtomicI64::new(-1),
             unopened: Mutex::new(unopened),
+            unopenable: Mutex::default(),
             cleaned: Mutex::new(cleaned.into_iter().collect()),
             partitions: AtomicUsize::new(partitions.len()),
             directory: Mutex::new(Some(directory)),

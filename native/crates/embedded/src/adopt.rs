@@ -34,6 +34,7 @@ pub fn adopt(dir: &Path) -> Result<Option<AdoptedLog>, StoreError> {
         clean_shutdown: found.is_clean,
         recovery_point: found.recovery_point,
         log_start_offset: found.log_start_offset,
+        cleaned_offset: 0,
         topic_id: None,
         is_on_disk: false,
     };

@@ -124,6 +124,7 @@ impl Store {
             clean_shutdown: found.is_clean,
             recovery_point: found.recovery_point,
             log_start_offset: found.log_start_offset,
+            cleaned_offset: 0,
             // A topic's id is the controller's to give: a broker that adopts the log writes it.
             topic_id: None,
             is_on_disk: false,

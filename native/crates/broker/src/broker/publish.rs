@@ -366,7 +366,10 @@ impl Broker {
         };
         let opened = match opened {
             Ok(open) => Ok(Arc::new(open)),
-            Err(error) => Err((error.kafka_code(), error.to_string())),
+            Err(error) => {
+                log_dir.note_unopenable(name, index);
+                Err((error.kafka_code(), error.to_string()))
+            }
         };
         (topic_id, index, opened)
     }

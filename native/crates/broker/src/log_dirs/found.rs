@@ -42,12 +42,16 @@ impl LogDirs {
         Ok(())
     }
 
-    /// Moves aside the directories of partitions that nobody has opened: the cluster knows nothing of them, or not on this node. To be called
+    /// Moves aside the directories of partitions that nobody tried to open: the cluster knows nothing of them, or not on this node. To be called
     /// when everything the cluster knows was published. Their data is kept. Returns their names, with an error where that could not be done.
     pub fn set_strays_aside(&self) -> Vec<(Arc<LogDir>, String, io::Result<()>)> {
         let mut strays = Vec::new();
         for dir in self.iter().filter(|dir| !dir.is_offline()) {
             for (topic, partition) in dir.unopened_names() {
+                // Known to the cluster, and in want of mending: moved aside, the next start would begin it anew, empty.
+                if dir.is_unopenable(&(topic.clone(), partition)) {
+                    continue;
+                }
                 // Made by `openLog`: a topic in waiting, which its owner or a later start will see to.
                 if dir
                     .partition_path(&topic, partition)
