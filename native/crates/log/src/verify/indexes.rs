@@ -59,11 +59,33 @@ fn decode<E: IndexEntry>(
 }
 
 fn first_disorder<E: IndexEntry>(entries: &[E]) -> Option<usize> {
-    let pairs = entries.iter().zip(entries.iter().skip(1));
-    pairs
-        .enumerate()
-        .find(|(_, (before, after))| !before.precedes(**after))
-        .map(|(index, _)| index + 1)
+    let disorder = entries
+        .windows(2)
+        .position(|pair| !pair[0].precedes(pair[1]));
+    disorder.map(|index| index + 1)
+}
+
+/// An index of the segment, with its name, as far as its entries ascend.
+fn load_ascending<D: Disk, E: IndexEntry>(
+    files: Files<'_, D>,
+    suffix: &str,
+    entries: &[DirEntry],
+    segment_bytes: u32,
+    report: &mut VerifyReport,
+) -> Result<(String, Vec<E>), StorageError> {
+    let (name, bytes) = read(files, suffix, entries)?;
+    let mut index = decode::<E>(&name, bytes, segment_bytes, report).unwrap_or_default();
+    if let Some(at) = first_disorder(&index) {
+        let position = (at * E::BYTES) as u64;
+        report.add(
+            Severity::Broken,
+            &name,
+            position,
+            "its entries do not ascend",
+        );
+        index.truncate(at);
+    }
+    Ok((name, index))
 }
 
 pub(super) struct OffsetIndexCheck {
@@ -80,19 +102,8 @@ impl OffsetIndexCheck {
         segment_bytes: u32,
         report: &mut VerifyReport,
     ) -> Result<OffsetIndexCheck, StorageError> {
-        let (name, bytes) = read(files, INDEX_SUFFIX, entries)?;
-        let mut index =
-            decode::<OffsetEntry>(&name, bytes, segment_bytes, report).unwrap_or_default();
-        if let Some(at) = first_disorder(&index) {
-            let position = (at * OffsetEntry::BYTES) as u64;
-            report.add(
-                Severity::Broken,
-                &name,
-                position,
-                "its entries do not ascend",
-            );
-            index.truncate(at);
-        }
+        let (name, index) =
+            load_ascending::<D, OffsetEntry>(files, INDEX_SUFFIX, entries, segment_bytes, report)?;
         Ok(OffsetIndexCheck {
             name,
             base_offset: files.2,
@@ -156,19 +167,13 @@ impl TimeIndexCheck {
         segment_bytes: u32,
         report: &mut VerifyReport,
     ) -> Result<TimeIndexCheck, StorageError> {
-        let (name, bytes) = read(files, TIME_INDEX_SUFFIX, entries)?;
-        let mut index =
-            decode::<TimeEntry>(&name, bytes, segment_bytes, report).unwrap_or_default();
-        if let Some(at) = first_disorder(&index) {
-            let position = (at * TimeEntry::BYTES) as u64;
-            report.add(
-                Severity::Broken,
-                &name,
-                position,
-                "its entries do not ascend",
-            );
-            index.truncate(at);
-        }
+        let (name, index) = load_ascending::<D, TimeEntry>(
+            files,
+            TIME_INDEX_SUFFIX,
+            entries,
+            segment_bytes,
+            report,
+        )?;
         Ok(TimeIndexCheck {
             name,
             base_offset: files.2,
