@@ -1,12 +1,9 @@
 //! Owns writing a batch into memory that is given: records behind each other, then the header in front of them. Never allocates, never
 //! compresses. Invariant: what `seal` leaves passes `validate_stored`.
 
-use crate::checksum::write_crc;
 use crate::header::{
-    ATTRIBUTES_AT, BASE_OFFSET_AT, BASE_SEQUENCE_AT, BASE_TIMESTAMP_AT, HEADER_BYTES,
-    LAST_OFFSET_DELTA_AT, LEADER_EPOCH_AT, LENGTH_AT, LENGTH_END, MAGIC_AT, MAGIC_V2,
-    MAX_TIMESTAMP_AT, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE,
-    PRODUCER_EPOCH_AT, PRODUCER_ID_AT, RECORD_COUNT_AT,
+    BatchHeader, HEADER_BYTES, MAGIC_V2, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID, NO_SEQUENCE,
 };
 use crate::varint::varint_bytes;
 
@@ -20,42 +17,24 @@ pub struct RecordsSummary {
 
 /// Writes the header of a batch whose records, uncompressed and with offset deltas 0, 1, 2 ..., fill `batch` from `HEADER_BYTES` on.
 pub fn seal(batch: &mut [u8], base_offset: i64, records: RecordsSummary) {
-    write_header(batch, base_offset, records);
-    write_crc(batch);
-}
-
-fn write_header(batch: &mut [u8], base_offset: i64, records: RecordsSummary) {
     assert!(batch.len() > HEADER_BYTES, "a batch has records");
     assert!(records.record_count > 0, "a batch has records");
-    let length = i32::try_from(batch.len() - LENGTH_END).expect("a batch is smaller than 2 GiB");
-    put(batch, BASE_OFFSET_AT, base_offset.to_be_bytes());
-    put(batch, LENGTH_AT, length.to_be_bytes());
-    put(
-        batch,
-        LEADER_EPOCH_AT,
-        NO_PARTITION_LEADER_EPOCH.to_be_bytes(),
-    );
-    put(batch, MAGIC_AT, MAGIC_V2.to_be_bytes());
-    put(batch, ATTRIBUTES_AT, 0_i16.to_be_bytes());
-    put(
-        batch,
-        LAST_OFFSET_DELTA_AT,
-        (records.record_count - 1).to_be_bytes(),
-    );
-    put(
-        batch,
-        BASE_TIMESTAMP_AT,
-        records.base_timestamp.to_be_bytes(),
-    );
-    put(batch, MAX_TIMESTAMP_AT, records.max_timestamp.to_be_bytes());
-    put(batch, PRODUCER_ID_AT, NO_PRODUCER_ID.to_be_bytes());
-    put(batch, PRODUCER_EPOCH_AT, NO_PRODUCER_EPOCH.to_be_bytes());
-    put(batch, BASE_SEQUENCE_AT, NO_SEQUENCE.to_be_bytes());
-    put(batch, RECORD_COUNT_AT, records.record_count.to_be_bytes());
-}
-
-fn put<const N: usize>(batch: &mut [u8], at: usize, value: [u8; N]) {
-    batch[at..at + N].copy_from_slice(&value);
+    let header = BatchHeader {
+        base_offset,
+        batch_length: 0,
+        partition_leader_epoch: NO_PARTITION_LEADER_EPOCH,
+        magic: MAGIC_V2,
+        crc: 0,
+        attributes: 0,
+        last_offset_delta: records.record_count - 1,
+        base_timestamp: records.base_timestamp,
+        max_timestamp: records.max_timestamp,
+        producer_id: NO_PRODUCER_ID,
+        producer_epoch: NO_PRODUCER_EPOCH,
+        base_sequence: NO_SEQUENCE,
+        record_count: records.record_count,
+    };
+    header.write_over(batch);
 }
 
 /// A batch under construction whose records all have one timestamp and no headers.

@@ -1,13 +1,10 @@
 //! Owns writing a batch. Never used for what clients send: those batches stay as they came.
 //! Invariant: what `build` returns passes `validate_stored`.
 
-use crate::checksum::write_crc;
 use crate::compression::{self, Compression};
 use crate::header::{
-    ATTRIBUTES_AT, BASE_OFFSET_AT, BASE_SEQUENCE_AT, BASE_TIMESTAMP_AT, CONTROL_BIT, HEADER_BYTES,
-    LAST_OFFSET_DELTA_AT, LEADER_EPOCH_AT, LENGTH_AT, LENGTH_END, LOG_APPEND_TIME_BIT, MAGIC_AT,
-    MAGIC_V2, MAX_TIMESTAMP_AT, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID,
-    NO_SEQUENCE, NO_TIMESTAMP, PRODUCER_EPOCH_AT, PRODUCER_ID_AT, RECORD_COUNT_AT,
+    BatchHeader, CONTROL_BIT, HEADER_BYTES, LOG_APPEND_TIME_BIT, MAGIC_V2,
+    NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP,
     TRANSACTIONAL_BIT,
 };
 use crate::varint;
@@ -205,45 +202,29 @@ impl BatchBuilder {
             Some(codec) => compression::compress(codec, self.level, &self.records, out),
             None => out.extend_from_slice(&self.records),
         }
-        let batch = &mut out[start..];
-        let batch_length = length(batch.len() - LENGTH_END);
         let codec_bits = self.compression.map_or(0, |codec| i16::from(codec.id()));
         let log_append_time = self.attributes & LOG_APPEND_TIME_BIT != 0;
-        let max_timestamp = if log_append_time {
-            self.log_append_time_ms
-        } else {
-            self.max_timestamp
+        let header = BatchHeader {
+            base_offset: self.base_offset,
+            batch_length: 0,
+            partition_leader_epoch: self.partition_leader_epoch,
+            magic: MAGIC_V2,
+            crc: 0,
+            attributes: self.attributes | codec_bits,
+            last_offset_delta: self.last_offset_delta,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: if log_append_time {
+                self.log_append_time_ms
+            } else {
+                self.max_timestamp
+            },
+            producer_id: self.producer_id,
+            producer_epoch: self.producer_epoch,
+            base_sequence: self.base_sequence,
+            record_count: self.record_count,
         };
-        put(batch, BASE_OFFSET_AT, self.base_offset.to_be_bytes());
-        put(batch, LENGTH_AT, batch_length.to_be_bytes());
-        put(
-            batch,
-            LEADER_EPOCH_AT,
-            self.partition_leader_epoch.to_be_bytes(),
-        );
-        put(batch, MAGIC_AT, MAGIC_V2.to_be_bytes());
-        put(
-            batch,
-            ATTRIBUTES_AT,
-            (self.attributes | codec_bits).to_be_bytes(),
-        );
-        put(
-            batch,
-            LAST_OFFSET_DELTA_AT,
-            self.last_offset_delta.to_be_bytes(),
-        );
-        put(batch, BASE_TIMESTAMP_AT, self.base_timestamp.to_be_bytes());
-        put(batch, MAX_TIMESTAMP_AT, max_timestamp.to_be_bytes());
-        put(batch, PRODUCER_ID_AT, self.producer_id.to_be_bytes());
-        put(batch, PRODUCER_EPOCH_AT, self.producer_epoch.to_be_bytes());
-        put(batch, BASE_SEQUENCE_AT, self.base_sequence.to_be_bytes());
-        put(batch, RECORD_COUNT_AT, self.record_count.to_be_bytes());
-        write_crc(batch);
+        header.write_over(&mut out[start..]);
     }
-}
-
-fn put<const N: usize>(batch: &mut [u8], at: usize, value: [u8; N]) {
-    batch[at..at + N].copy_from_slice(&value);
 }
 
 fn length(bytes: usize) -> i32 {

@@ -18,6 +18,7 @@
 //! ```
 //! Invariant: a parsed header has magic 2 and a length that at least covers the header itself.
 
+use crate::checksum::write_crc;
 use crate::compression::Compression;
 use crate::error::BatchError;
 
@@ -117,6 +118,34 @@ impl BatchHeader {
         })
     }
 
+    /// Writes the header in front of the records that lie in `batch`, exactly one batch. Length and checksum are those of `batch`, whatever
+    /// this header says.
+    pub(crate) fn write_over(&self, batch: &mut [u8]) {
+        let batch_length =
+            i32::try_from(batch.len() - LENGTH_END).expect("a batch is smaller than 2 GiB");
+        put(batch, BASE_OFFSET_AT, self.base_offset.to_be_bytes());
+        put(batch, LENGTH_AT, batch_length.to_be_bytes());
+        put(
+            batch,
+            LEADER_EPOCH_AT,
+            self.partition_leader_epoch.to_be_bytes(),
+        );
+        put(batch, MAGIC_AT, self.magic.to_be_bytes());
+        put(batch, ATTRIBUTES_AT, self.attributes.to_be_bytes());
+        put(
+            batch,
+            LAST_OFFSET_DELTA_AT,
+            self.last_offset_delta.to_be_bytes(),
+        );
+        put(batch, BASE_TIMESTAMP_AT, self.base_timestamp.to_be_bytes());
+        put(batch, MAX_TIMESTAMP_AT, self.max_timestamp.to_be_bytes());
+        put(batch, PRODUCER_ID_AT, self.producer_id.to_be_bytes());
+        put(batch, PRODUCER_EPOCH_AT, self.producer_epoch.to_be_bytes());
+        put(batch, BASE_SEQUENCE_AT, self.base_sequence.to_be_bytes());
+        put(batch, RECORD_COUNT_AT, self.record_count.to_be_bytes());
+        write_crc(batch);
+    }
+
     /// The whole batch, header included.
     #[inline]
     pub fn size_bytes(&self) -> usize {
@@ -214,6 +243,10 @@ pub fn next_sequence(sequence: i32, increment: i32) -> i32 {
     } else {
         sum as i32
     }
+}
+
+fn put<const N: usize>(batch: &mut [u8], at: usize, value: [u8; N]) {
+    batch[at..at + N].copy_from_slice(&value);
 }
 
 #[inline]

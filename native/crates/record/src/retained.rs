@@ -5,13 +5,8 @@
 //!
 //! With a delete horizon (KIP-534) attribute bit 6 is set and the base timestamp holds the horizon; the records' timestamp deltas count from it.
 
-use crate::checksum::write_crc;
 use crate::compression;
-use crate::header::{
-    ATTRIBUTES_AT, BASE_OFFSET_AT, BASE_SEQUENCE_AT, BASE_TIMESTAMP_AT, BatchHeader, CODEC_MASK,
-    DELETE_HORIZON_BIT, HEADER_BYTES, LAST_OFFSET_DELTA_AT, LEADER_EPOCH_AT, LENGTH_AT, LENGTH_END,
-    MAGIC_AT, MAX_TIMESTAMP_AT, NO_TIMESTAMP, PRODUCER_EPOCH_AT, PRODUCER_ID_AT, RECORD_COUNT_AT,
-};
+use crate::header::{BatchHeader, CODEC_MASK, DELETE_HORIZON_BIT, HEADER_BYTES, NO_TIMESTAMP};
 use crate::records::RecordView;
 use crate::varint;
 
@@ -87,13 +82,14 @@ impl RetainedRecords {
         } else {
             self.max_timestamp
         };
-        let fields = Fields {
+        let header = BatchHeader {
             attributes: original.attributes & !DELETE_HORIZON_BIT | horizon_bit,
             base_timestamp: self.base_timestamp,
             max_timestamp,
             record_count: self.count,
+            ..*original
         };
-        write_header(original, &fields, &mut out[start..]);
+        header.write_over(&mut out[start..]);
     }
 }
 
@@ -101,62 +97,13 @@ impl RetainedRecords {
 pub fn write_empty_batch(original: &BatchHeader, out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + HEADER_BYTES, 0);
-    let fields = Fields {
+    let header = BatchHeader {
         attributes: original.attributes & !(DELETE_HORIZON_BIT | CODEC_MASK),
         base_timestamp: NO_TIMESTAMP,
-        max_timestamp: original.max_timestamp,
         record_count: 0,
+        ..*original
     };
-    write_header(original, &fields, &mut out[start..]);
-}
-
-/// What differs from the original.
-struct Fields {
-    attributes: i16,
-    base_timestamp: i64,
-    max_timestamp: i64,
-    record_count: i32,
-}
-
-fn write_header(original: &BatchHeader, fields: &Fields, batch: &mut [u8]) {
-    let batch_length = length(batch.len() - LENGTH_END);
-    put(batch, BASE_OFFSET_AT, original.base_offset.to_be_bytes());
-    put(batch, LENGTH_AT, batch_length.to_be_bytes());
-    put(
-        batch,
-        LEADER_EPOCH_AT,
-        original.partition_leader_epoch.to_be_bytes(),
-    );
-    put(batch, MAGIC_AT, original.magic.to_be_bytes());
-    put(batch, ATTRIBUTES_AT, fields.attributes.to_be_bytes());
-    put(
-        batch,
-        LAST_OFFSET_DELTA_AT,
-        original.last_offset_delta.to_be_bytes(),
-    );
-    put(
-        batch,
-        BASE_TIMESTAMP_AT,
-        fields.base_timestamp.to_be_bytes(),
-    );
-    put(batch, MAX_TIMESTAMP_AT, fields.max_timestamp.to_be_bytes());
-    put(batch, PRODUCER_ID_AT, original.producer_id.to_be_bytes());
-    put(
-        batch,
-        PRODUCER_EPOCH_AT,
-        original.producer_epoch.to_be_bytes(),
-    );
-    put(
-        batch,
-        BASE_SEQUENCE_AT,
-        original.base_sequence.to_be_bytes(),
-    );
-    put(batch, RECORD_COUNT_AT, fields.record_count.to_be_bytes());
-    write_crc(batch);
-}
-
-fn put<const N: usize>(batch: &mut [u8], at: usize, value: [u8; N]) {
-    batch[at..at + N].copy_from_slice(&value);
+    header.write_over(&mut out[start..]);
 }
 
 fn length(bytes: usize) -> i32 {
