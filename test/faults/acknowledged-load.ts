@@ -75,6 +75,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
     } catch {
       // The broker went before the producer had connected.
     } finally {
+      // There may be no broker to say goodbye to.
       await producer.disconnect().catch(() => {})
     }
   }

@@ -58,6 +58,7 @@ export function controlWork(bootstrap: string, commitTopic: string): ControlWork
   /** Runs `work` on a connection, on a new one whenever it fails. */
   async function eachConnection(work: (connection: Connection) => Promise<void>) {
     while (running) {
+      // What was not answered counts for nothing; the broker is back for the next.
       await withConnection(bootstrap, work).catch(() => {})
       if (running) await pause(50)
     }
@@ -112,6 +113,7 @@ export async function withConnection<T>(bootstrap: string, work: (connection: Co
     await connection.connect(host, Number(port))
     return await work(connection)
   } finally {
+    // The broker may have gone first.
     await connection.close().catch(() => {})
   }
 }

@@ -106,6 +106,7 @@ async function life(fileSystem: 'xfs' | 'ext4', count: number, total: Totals) {
         for (const [index, producer] of producers.entries()) floor[index] = producer.acknowledged.length
         marks.push([...floor])
         if (cycle % 3 === 2) {
+          // The power goes before it is ready.
           const starting = broker.restart().catch(() => {})
           await pause(150 + ((cycle * 71) % 250))
           await losePower(volume, broker, 'log-lost')

@@ -7,7 +7,7 @@ use std::path::Path;
 use millrace_host::clock;
 use millrace_host::disk::Disk;
 use millrace_host::disk::posix::PosixDisk;
-use millrace_log::{Log, LogConfig, OpenHints};
+use millrace_log::{Log, LogConfig};
 
 use crate::checkpoint::{CHECKPOINT_FILE, Checkpoint};
 use crate::error::StoreError;
@@ -30,15 +30,13 @@ pub fn adopt(dir: &Path) -> Result<Option<AdoptedLog>, StoreError> {
     let Some(found) = Checkpoint::read(&disk, dir)? else {
         return Ok(None);
     };
-    let hints = OpenHints {
-        clean_shutdown: found.is_clean,
-        recovery_point: found.recovery_point,
-        log_start_offset: found.log_start_offset,
-        cleaned_offset: 0,
-        topic_id: None,
-        is_on_disk: false,
-    };
-    let mut log = Log::open(disk, dir, LogConfig::default(), hints, clock::wall_ms())?;
+    let mut log = Log::open(
+        disk,
+        dir,
+        LogConfig::default(),
+        found.open_hints(),
+        clock::wall_ms(),
+    )?;
     let adopted = AdoptedLog {
         log_start_offset: log.log_start_offset(),
         log_end_offset: log.log_end_offset(),

@@ -12,6 +12,7 @@ use std::io;
 use std::path::Path;
 
 use millrace_host::disk::{Disk, replace_file_durably};
+use millrace_log::OpenHints;
 
 use crate::error::StoreError;
 
@@ -39,6 +40,16 @@ impl Checkpoint {
         let path = dir.join(CHECKPOINT_FILE);
         replace_file_durably(disk, &path, self.to_text().as_bytes())
             .map_err(|error| StoreError::io("write", &path, &error))
+    }
+
+    /// What the log is opened with. A topic's id is the controller's to give: a broker that adopts the log writes it.
+    pub(crate) fn open_hints(self) -> OpenHints {
+        OpenHints {
+            clean_shutdown: self.is_clean,
+            recovery_point: self.recovery_point,
+            log_start_offset: self.log_start_offset,
+            ..OpenHints::default()
+        }
     }
 
     fn to_text(self) -> String {

@@ -12,7 +12,7 @@ use millrace_host::clock;
 use millrace_host::disk::Disk;
 use millrace_host::disk::mappable::MappableDisk;
 use millrace_host::disk::posix::{PosixDisk, PosixLock};
-use millrace_log::{Log, LogConfig, OpenHints};
+use millrace_log::{Log, LogConfig};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
@@ -120,20 +120,11 @@ impl Store {
             };
             unclean.write(&disk, &dir)?;
         }
-        let hints = OpenHints {
-            clean_shutdown: found.is_clean,
-            recovery_point: found.recovery_point,
-            log_start_offset: found.log_start_offset,
-            cleaned_offset: 0,
-            // A topic's id is the controller's to give: a broker that adopts the log writes it.
-            topic_id: None,
-            is_on_disk: false,
-        };
         let log = Log::open(
             disk.clone(),
             &dir,
             options.log.clone(),
-            hints,
+            found.open_hints(),
             clock::wall_ms(),
         )?;
         let progress = Progress {

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use millrace_host::disk::Disk;
-use millrace_record::BatchHeader;
 
 use crate::config::LogConfig;
 use crate::error::{ReadError, StorageError};
@@ -369,29 +368,5 @@ impl<D: Disk> Log<D> {
             self.files.dir.join(LEADER_EPOCH_CHECKPOINT),
             Arc::from(text.into_bytes()),
         );
-    }
-
-    /// Calls `visit` for the header of every batch from the one that holds `from_offset` to the end.
-    pub fn for_each_batch(
-        &mut self,
-        from_offset: i64,
-        mut visit: impl FnMut(&BatchHeader),
-    ) -> Result<(), ReadError> {
-        let first = self
-            .segments
-            .partition_point(|segment| segment.base_offset <= from_offset)
-            .saturating_sub(1);
-        for index in first..self.segments.len() {
-            let segment = &mut self.segments[index];
-            let start = match segment.locate(&self.files, &self.config, from_offset)? {
-                Some(located) => located.position,
-                None => continue,
-            };
-            segment.scan(&self.files, start, |located| {
-                visit(&located.header);
-                true
-            })?;
-        }
-        Ok(())
     }
 }

@@ -3,11 +3,30 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use millrace_host::disk::memory::MemoryDisk;
 use millrace_host::disk::{Disk, DiskFile, OpenMode};
 
 use super::keyed_log::*;
 use super::*;
+use crate::Log;
 use crate::test_log::*;
+
+/// Begins a cleaning of everything and writes its first group, which is not yet put in place.
+fn cleaned_group(log: &mut Log<MemoryDisk>) -> (Compaction<MemoryDisk>, Replacement<MemoryDisk>) {
+    log.sync().expect("sync");
+    let stable = log.log_end_offset();
+    let found = log.dirtiness(None, stable, 0).expect("readable");
+    let mut compaction = log
+        .begin_compaction(&found, HashMap::new(), limits(), 0)
+        .expect("begin");
+    let mut go_on = |_| ControlFlow::Continue(());
+    compaction.index(&mut Pace(&mut go_on)).expect("indexed");
+    let replacement = compaction
+        .clean_next(&mut Pace(&mut go_on))
+        .expect("written")
+        .expect("one");
+    (compaction, replacement)
+}
 
 #[test]
 fn damage_is_reported_and_nothing_is_touched() {
@@ -36,18 +55,7 @@ fn damage_is_reported_and_nothing_is_touched() {
 fn a_truncation_meanwhile_ends_the_cleaning() {
     let disk = memory_disk();
     let mut log = filled(&disk, 10);
-    log.sync().expect("sync");
-    let stable = log.log_end_offset();
-    let found = log.dirtiness(None, stable, 0).expect("readable");
-    let mut compaction = log
-        .begin_compaction(&found, HashMap::new(), limits(), 0)
-        .expect("begin");
-    let mut go_on = |_| ControlFlow::Continue(());
-    compaction.index(&mut Pace(&mut go_on)).expect("indexed");
-    let replacement = compaction
-        .clean_next(&mut Pace(&mut go_on))
-        .expect("written")
-        .expect("one");
+    let (_compaction, replacement) = cleaned_group(&mut log);
     log.truncate(5, 0).expect("truncate");
     let names = keyed_records(&mut log);
     assert!(matches!(
@@ -67,18 +75,7 @@ fn a_truncation_meanwhile_ends_the_cleaning() {
 fn deleted_segments_end_the_cleaning_of_their_group() {
     let disk = memory_disk();
     let mut log = filled(&disk, 200);
-    log.sync().expect("sync");
-    let stable = log.log_end_offset();
-    let found = log.dirtiness(None, stable, 0).expect("readable");
-    let mut compaction = log
-        .begin_compaction(&found, HashMap::new(), limits(), 0)
-        .expect("begin");
-    let mut go_on = |_| ControlFlow::Continue(());
-    compaction.index(&mut Pace(&mut go_on)).expect("indexed");
-    let replacement = compaction
-        .clean_next(&mut Pace(&mut go_on))
-        .expect("written")
-        .expect("one");
+    let (_compaction, replacement) = cleaned_group(&mut log);
     let second = log.segments[1].base_offset;
     log.delete_records_before(second, 0).expect("delete");
     assert!(matches!(
